@@ -1,0 +1,7 @@
+# Plain cross-entropy on the long tail as it is: the floor to compare with.
+_base_ = [
+    '../_base_/datasets/digits_lt_ir50.py',
+    '../_base_/models/resnet8_digits.py',
+    '../_base_/schedules/sgd_50e_digits.py',
+    '../_base_/default_runtime.py',
+]

@@ -1,0 +1,24 @@
+# The stages and the sampler of the DR run without its loss: what balancing alone is worth.
+_base_ = ['./ce_r8_digits-lt-ir50.py']
+
+class_aware = dict(type='mmdrl.ClassAwareSampler', samples_per_class=4)
+custom_hooks = [
+    dict(type='mmdrl.ClassCountsHook'),
+    dict(type='mmdrl.CentroidHook'),
+    dict(
+        type='mmdrl.TwoStageHook',
+        stages=[
+            dict(name='warm-up', epochs=20, loss_weights=dict(loss_dr=0.0)),
+            dict(name='feature', epochs=20, sampler=class_aware),
+            dict(
+                name='classifier',
+                epochs=10,
+                sampler=class_aware,
+                freeze=['backbone'],
+                loss_weights=dict(loss_dr=0.0),
+            ),
+        ],
+    ),
+    dict(type='mmdrl.ProgressHook'),
+    dict(type='mmdrl.SummaryHook'),
+]

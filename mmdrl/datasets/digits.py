@@ -1,0 +1,40 @@
+"""The handwritten digits that come with scikit-learn: a data set that is always there.
+
+1797 grey images of 8 x 8 pixels in ten nearly equal classes, nothing to download. With
+:class:`~mmdrl.datasets.LongTailDataset` they make a long-tailed set that trains on a CPU in seconds.
+"""
+
+import numpy as np
+from mmpretrain.datasets import BaseDataset
+
+from mmdrl.registry import DATASETS
+
+
+@DATASETS.register_module()
+class Digits(BaseDataset):
+    """The 1797 digits of scikit-learn; ``img`` is (8, 8, 1) uint8, ink bright on black.
+
+    The 17 grey levels 0..16 of the source are spread over 0..255. A split is not built in: take the
+    parts ``'train'`` and ``'holdout'`` of a :class:`~mmdrl.datasets.LongTailDataset`.
+
+    Args:
+        **kwargs: Of :class:`mmpretrain.datasets.BaseDataset`, such as ``pipeline`` and ``test_mode``.
+
+    Source: ``sklearn.datasets.load_digits``, the test part of the UCI optical recognition of handwritten
+    digits (Alpaydin & Kaynak, 1998).
+    """
+
+    METAINFO = dict(classes=tuple(str(digit) for digit in range(10)))
+
+    def __init__(self, **kwargs):
+        super().__init__(ann_file='', **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """One dict with ``img`` and ``gt_label`` per digit."""
+        from sklearn.datasets import load_digits  # costs a second, and only this set needs it
+
+        digits = load_digits()
+        images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., np.newaxis]  # (1797, 8, 8, 1)
+        return [
+            dict(img=image, gt_label=int(label)) for image, label in zip(images, digits.target, strict=True)
+        ]

@@ -1,0 +1,75 @@
+"""Tells head and metrics how many training images each class has."""
+
+import torch
+from mmengine.evaluator import Evaluator
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+
+from mmdrl.datasets.labels import check_labels, dataset_labels
+from mmdrl.errors import ConfigError
+from mmdrl.evaluation import ShotAccuracy
+from mmdrl.models import DRHead
+from mmdrl.registry import HOOKS
+
+
+@HOOKS.register_module()
+class ClassCountsHook(Hook):
+    """Counts the training labels once and hands the counts on.
+
+    Before training they go into the buffer ``class_counts`` of ``mmdrl.DRHead``, and so into the checkpoint;
+    before validation and test from there (or from the training set, for other heads) to every
+    ``mmdrl.ShotAccuracy`` that has none of its own.
+
+    Raises:
+        DataError: If a training label lies outside ``[0, num_classes)``.
+        ConfigError: If a class has no training image, or data set and head disagree on the number of classes.
+    """
+
+    priority = 'HIGH'
+
+    def before_train(self, runner: Runner) -> None:
+        """Count the training set into the head."""
+        dataset = runner.train_dataloader.dataset
+        labels = torch.as_tensor(dataset_labels(dataset))
+        head = _find_head(runner)
+        num_classes = head.num_classes if head is not None else int(labels.max()) + 1
+        names = getattr(dataset, 'metainfo', {}).get('classes')
+        if head is not None and names is not None and len(names) != num_classes:
+            raise ConfigError(
+                f'model.head.num_classes is {num_classes}, but the training set has {len(names)} classes. Set '
+                f'model.head.num_classes={len(names)}.'
+            )
+        check_labels(labels.numpy(), num_classes)
+        self._counts = torch.bincount(labels, minlength=num_classes)
+        empty = (self._counts == 0).nonzero().flatten().tolist()
+        if empty:
+            shown = ', '.join(map(str, empty[:5])) + (', ...' if len(empty) > 5 else '')
+            raise ConfigError(
+                f'Every class needs a training image, got none for {len(empty)} of {num_classes} (class {shown}). '
+                'Mend the data list, or set num_classes of the head to the classes it has.'
+            )
+        if head is not None:
+            head.set_class_counts(self._counts)
+
+    def before_val(self, runner: Runner) -> None:
+        """Hand the counts to the validation metrics."""
+        self._inform(runner, runner.val_evaluator)
+
+    def before_test(self, runner: Runner) -> None:
+        """Hand the counts to the test metrics."""
+        self._inform(runner, runner.test_evaluator)
+
+    def _inform(self, runner: Runner, evaluator: Evaluator) -> None:
+        head = _find_head(runner)
+        counts = head.class_counts.cpu() if head is not None else getattr(self, '_counts', None)
+        if counts is None or not counts.any():
+            return
+        for metric in evaluator.metrics:
+            if isinstance(metric, ShotAccuracy) and metric.class_counts is None:
+                metric.class_counts = counts.numpy()
+
+
+def _find_head(runner: Runner) -> DRHead | None:
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    return next((module for module in model.modules() if isinstance(module, DRHead)), None)

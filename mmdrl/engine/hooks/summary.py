@@ -1,0 +1,115 @@
+"""At the end of training: table, figures, ``results.json``, and where the checkpoint lies."""
+
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from rich.console import Console
+
+from mmdrl.engine.features import extract_features
+from mmdrl.engine.results import write_results
+from mmdrl.evaluation import ShotAccuracy
+from mmdrl.models import DRHead
+from mmdrl.registry import HOOKS
+from mmdrl.version import __version__
+from mmdrl.visualization import accuracy_table, by_classifier, class_accuracy_figure, feature_map_figure
+
+
+@HOOKS.register_module()
+class SummaryHook(Hook):
+    """Says what the run has come to, from its last validation.
+
+    Prints many / medium / few / all for every ``mmdrl.ShotAccuracy`` of the validation, writes
+    ``results.json`` and two figures (class counts with per-class accuracy; map of the validation features
+    with centroids and radii) into the work directory.
+
+    Args:
+        figures: Whether to draw the figures. The map takes one more pass over the validation set.
+    """
+
+    priority = 'VERY_LOW'  # the last checkpoint has been written
+
+    def __init__(self, figures: bool = True):
+        self.figures = figures
+        self._metrics: dict[str, float] = {}
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Keep the newest measures."""
+        self._metrics = dict(metrics or {})
+
+    def after_train(self, runner: Runner) -> None:
+        """Print and write, on the first process."""
+        if not is_main_process() or not self._metrics:
+            return
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        shots = {
+            (metric.prefix or 'linear'): metric
+            for metric in runner.val_evaluator.metrics
+            if isinstance(metric, ShotAccuracy)
+        }
+        per_class = {name: metric.per_class for name, metric in shots.items() if metric.per_class is not None}
+        counts = next((np.asarray(m.class_counts) for m in shots.values() if m.class_counts is not None), None)
+        folder = Path(runner.work_dir)
+        checkpoint = folder / 'last_checkpoint'
+        results = dict(
+            run=folder.name,
+            metrics=self._metrics,
+            class_counts=None if counts is None else counts.tolist(),
+            per_class={name: values.tolist() for name, values in per_class.items()},
+            epochs=runner.epoch,
+            seed=runner.seed,
+            parameters=sum(p.numel() for p in model.parameters()),
+            checkpoint=checkpoint.read_text().strip() if checkpoint.is_file() else None,
+            versions=_versions(),
+        )
+        Console().print(accuracy_table(by_classifier(self._metrics), title=folder.name))
+        written = [write_results(results, folder)]
+        if self.figures and counts is not None:
+            written += self._draw(runner, model, counts, per_class)
+        runner.logger.info('Written: ' + ', '.join(map(str, written)))
+        if results['checkpoint']:
+            runner.logger.info(f'Checkpoint: {results["checkpoint"]}')
+
+    def _draw(
+        self, runner: Runner, model: Any, counts: np.ndarray, per_class: dict[str, np.ndarray]
+    ) -> list[Path]:
+        figures = {'class_accuracy': class_accuracy_figure(counts, per_class)}
+        if isinstance(getattr(model, 'head', None), DRHead) and model.head.centroids.is_seen.all():
+            features, labels = extract_features(model, runner.val_dataloader)
+            figures['feature_map'] = feature_map_figure(
+                features.numpy(),
+                labels.numpy(),
+                model.head.centroids.centroids.cpu().numpy(),
+                _radius(model.head),
+                class_counts=counts,
+            )
+        folder = Path(runner.work_dir) / 'figures'
+        folder.mkdir(exist_ok=True)
+        paths = [folder / f'{name}.png' for name in figures]
+        for path, figure in zip(paths, figures.values(), strict=True):
+            figure.savefig(path, dpi=120)
+        return paths
+
+
+@torch.no_grad()
+def _radius(head: DRHead) -> np.ndarray:
+    """Radii in feature units; 0 without the loss."""
+    if head.dr_loss is None:
+        return np.zeros(head.num_classes)
+    return head.dr_loss.radius(head.statistics).cpu().numpy()
+
+
+def _versions() -> dict[str, str]:
+    found = {'mmdrl': __version__}
+    for name in ('torch', 'mmengine', 'mmpretrain', 'onedl-mmengine', 'onedl-mmpretrain'):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,184 @@
+"""Training in stages: one run, one log, one checkpoint series.
+
+A stage may change the sampler, the weights of the losses, what is frozen, what is initialised anew and the
+learning-rate schedule. Everything is built and checked before training begins; at a boundary it is only
+swapped in. A checkpoint remembers its stage, and resuming restores that stage's set-up first.
+"""
+
+from copy import deepcopy
+from fnmatch import fnmatchcase
+from typing import Any
+
+import torch
+from mmengine.dist import broadcast, is_distributed
+from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
+from torch import nn
+from torch.utils.data import DataLoader
+
+from mmdrl.engine.stage_plan import Stage, StagePlan
+from mmdrl.errors import ConfigError
+from mmdrl.registry import HOOKS
+
+
+@HOOKS.register_module()
+class TwoStageHook(Hook):
+    """Runs the stages of a plan one after the other; two or more, in spite of its name.
+
+    Args:
+        stages: One dict per stage, see :class:`mmdrl.engine.stage_plan.Stage`. Their epochs must add up to
+            ``train_cfg.max_epochs``.
+
+    Raises:
+        ConfigError: Before training, if the plan does not fit the run: its length, a pattern that matches
+            nothing, an unknown loss; on resuming, if the checkpoint was trained with other stages.
+    """
+
+    priority = 'ABOVE_NORMAL'  # before the sampler learns the epoch
+
+    def __init__(self, stages: list[dict[str, Any]]):
+        self.plan = StagePlan(stages)
+        self.current = -1
+
+    def before_run(self, runner: Runner) -> None:
+        """Check the plan against the run and build every stage's loader."""
+        if not isinstance(runner._train_loop, BaseLoop):
+            return  # a test or validation run
+        loop = runner.train_loop
+        self.plan.check_fits(loop.max_epochs if isinstance(loop, EpochBasedTrainLoop) else None)
+        model = _unwrap(runner.model)
+        for stage in self.plan.stages:
+            for pattern in stage.freeze + stage.reset:
+                _matching_modules(model, pattern, stage.name)
+            _loss_scales(model, stage)
+            if stage.freeze and is_distributed() and not getattr(runner.model, 'find_unused_parameters', True):
+                raise ConfigError(
+                    f'Stage {stage.name!r} freezes {", ".join(stage.freeze)}; with several processes that needs '
+                    'find_unused_parameters=True at the top of the config.'
+                )
+        self._is_learned = {name: p.requires_grad for name, p in model.named_parameters()}
+        self._base_lr = [group.get('initial_lr', group['lr']) for group in _param_groups(runner)]
+        self._loaders: list[DataLoader | None] = [self._build_loader(runner, stage) for stage in self.plan.stages]
+        loop._max_iters = sum(
+            stage.epochs * len(loader) for stage, loader in zip(self.plan.stages, self._loaders, strict=True)
+        )
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """On resuming, restore the set-up of the checkpoint's stage, so that its states fit."""
+        if not runner._resume or not hasattr(self, '_loaders'):
+            return
+        saved = checkpoint.get('stages')
+        if saved is None or saved['plan'] != self.plan.outline():
+            raise ConfigError(
+                f'The checkpoint was trained with stages {saved and saved["plan"]}, the config has '
+                f'{self.plan.outline()}. Resume with the config it was trained with, or start anew with load_from.'
+            )
+        self._set_up(runner, saved['current'])
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Keep stage and plan in the checkpoint."""
+        checkpoint['stages'] = dict(current=self.current, plan=self.plan.outline())
+
+    def before_train_epoch(self, runner: Runner) -> None:
+        """Enter the stage to which the epoch belongs."""
+        index = self.plan.index_at(runner.epoch)
+        if index == self.current:
+            return
+        self._set_up(runner, index)
+        stage, model = self.plan[index], _unwrap(runner.model)
+        for pattern in stage.reset:
+            for module in _matching_modules(model, pattern, stage.name):
+                _initialise_anew(module)
+        if stage.has_own_schedule:
+            runner.optim_wrapper.optimizer.state.clear()
+        first, learned = self.plan.begin(index) + 1, sum(p.numel() for p in model.parameters() if p.requires_grad)
+        runner.logger.info(
+            f'Stage {index + 1} of {len(self.plan)}, {stage.name!r}: epochs {first} to '
+            f'{first + stage.epochs - 1}, {len(runner.train_dataloader)} iterations each, '
+            f'{learned / 1e6:.3g} M parameters learn, lr {_param_groups(runner)[0]["lr"]:.3g}.'
+        )
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Keep frozen parts in eval mode: the loop calls ``model.train()`` after every epoch's start."""
+        if batch_idx == 0:
+            for module in self._frozen:
+                module.eval()
+
+    def _set_up(self, runner: Runner, index: int) -> None:
+        """All that a stage changes except weights and optimiser state."""
+        stage, model, loop = self.plan[index], _unwrap(runner.model), runner.train_loop
+        loop.dataloader = self._loaders[index]
+        self._loaders[: index] = [None] * index  # lets the workers of past stages go
+        self._frozen = [m for pattern in stage.freeze for m in _matching_modules(model, pattern, stage.name)]
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(self._is_learned[name])
+        for module in self._frozen:
+            module.requires_grad_(False)
+        for module, scale in _loss_scales(model, stage):
+            module.loss_scale = scale
+        if stage.has_own_schedule:
+            factor = 1.0 if stage.lr is None else stage.lr / runner.optim_wrapper.optimizer.defaults['lr']
+            for group, base_lr in zip(_param_groups(runner), self._base_lr, strict=True):
+                group['lr'] = group['initial_lr'] = base_lr * factor
+            runner.param_schedulers = runner.build_param_scheduler(deepcopy(stage.param_scheduler or []))
+        runner.message_hub.update_info('stage', stage.name)
+        self.current = index
+
+    def _build_loader(self, runner: Runner, stage: Stage) -> DataLoader:
+        loader = runner.train_loop.dataloader
+        if stage.sampler is None:
+            return loader
+        config = runner._train_dataloader
+        if not isinstance(config, dict):
+            raise ConfigError(
+                f'Stage {stage.name!r} has a sampler, which needs train_dataloader as a config, '
+                f'got a {type(config).__name__}.'
+            )
+        config = {k: deepcopy(v) for k, v in config.items() if k not in ('dataset', 'num_batch_per_epoch')}
+        return runner.build_dataloader(
+            dict(config, dataset=loader.dataset, sampler=deepcopy(stage.sampler)),
+            seed=runner.seed,
+            diff_rank_seed=runner._randomness_cfg.get('diff_rank_seed', False),
+        )
+
+
+def _unwrap(model: nn.Module) -> nn.Module:
+    return model.module if is_model_wrapper(model) else model
+
+
+def _param_groups(runner: Runner) -> list[dict[str, Any]]:
+    return runner.optim_wrapper.optimizer.param_groups
+
+
+def _matching_modules(model: nn.Module, pattern: str, stage: str) -> list[nn.Module]:
+    modules = [module for name, module in model.named_modules() if name and fnmatchcase(name, pattern)]
+    if not modules:
+        names = ', '.join(name for name, _ in model.named_children())
+        raise ConfigError(
+            f'Stage {stage!r}: {pattern!r} must match the name of a module, such as {names} or a part of them '
+            '(backbone.layer1, head.fc, *.bn?), but matches none.'
+        )
+    return modules
+
+
+def _loss_scales(model: nn.Module, stage: Stage) -> list[tuple[nn.Module, dict[str, float]]]:
+    """Heads and the factors of their losses in this stage."""
+    heads = [module for module in model.modules() if hasattr(module, 'loss_scale')]
+    known = set().union(*(head.loss_scale for head in heads)) if heads else set()
+    if not set(stage.loss_weights) <= known:
+        raise ConfigError(
+            f'Stage {stage.name!r}: loss_weights may name {", ".join(sorted(known)) or "no loss of this model"}, '
+            f'got {", ".join(stage.loss_weights)}. (mmdrl.DRHead has loss_cls and loss_dr.)'
+        )
+    return [(head, {name: float(stage.loss_weights.get(name, 1.0)) for name in head.loss_scale}) for head in heads]
+
+
+def _initialise_anew(module: nn.Module) -> None:
+    for part in module.modules():
+        if hasattr(part, 'reset_parameters'):
+            part.reset_parameters()
+    if is_distributed():
+        for tensor in [*module.parameters(), *module.buffers()]:
+            with torch.no_grad():
+                broadcast(tensor.data)

@@ -1,0 +1,54 @@
+"""What a finished run leaves behind for people and tools: one small JSON file."""
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+from mmdrl.errors import DataError
+
+FILE_NAME = 'results.json'
+
+
+def write_results(results: dict[str, Any], folder: str | Path) -> Path:
+    """Write ``results.json`` whole or not at all; nan becomes null.
+
+    Args:
+        results: Numbers, strings, lists and dicts.
+        folder: An existing folder.
+
+    Returns:
+        Path of the file.
+    """
+    path = Path(folder) / FILE_NAME
+    aside = path.with_suffix('.json.tmp')
+    aside.write_text(json.dumps(_nan_to_none(results), indent=1, allow_nan=False) + '\n')
+    os.replace(aside, path)
+    return path
+
+
+def read_results(folder: str | Path) -> dict[str, Any]:
+    """Read what :func:`write_results` wrote.
+
+    Raises:
+        DataError: If there is no such file, or it holds something else.
+    """
+    path = Path(folder) / FILE_NAME
+    if not path.is_file():
+        raise DataError(
+            f'Expected the results of a finished run in {path}, found none. Has that run reached its last epoch '
+            'with mmdrl.SummaryHook?'
+        )
+    try:
+        return dict(json.loads(path.read_text()))
+    except ValueError as error:
+        raise DataError(f'Expected JSON in {path}, got {error}. Train that run again.') from None
+
+
+def _nan_to_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _nan_to_none(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_nan_to_none(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

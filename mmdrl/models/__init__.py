@@ -1,0 +1,21 @@
+"""Everything of a model that mmdrl adds to MMPretrain."""
+
+from .backbones import ResNet8, ResNet32, SmallResNet
+from .centroids import ClassCentroids
+from .heads import DRHead
+from .losses import DRLoss
+from .radius import ClassStatistics, CountRadius, LearnedRadius, RadiusPolicy, SharedRadius
+
+__all__ = [
+    'ClassCentroids',
+    'ClassStatistics',
+    'CountRadius',
+    'DRHead',
+    'DRLoss',
+    'LearnedRadius',
+    'RadiusPolicy',
+    'ResNet8',
+    'ResNet32',
+    'SharedRadius',
+    'SmallResNet',
+]

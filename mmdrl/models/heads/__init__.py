@@ -1,0 +1,5 @@
+"""Classification heads."""
+
+from .dr_head import DRHead
+
+__all__ = ['DRHead']

@@ -1,0 +1,96 @@
+"""The DR loss as a module: holds its settings and the radius policy, calls ``functional.dr_loss``."""
+
+from typing import Any
+
+import torch
+from mmengine.dist import get_world_size
+from torch import Tensor, nn
+from torch.distributed.nn.functional import all_gather
+
+from mmdrl.errors import ConfigError
+from mmdrl.functional import dr_loss
+from mmdrl.functional.robust import Distance, Scope
+from mmdrl.models.radius import ClassStatistics, RadiusPolicy
+from mmdrl.registry import MODELS
+
+
+@MODELS.register_module()
+class DRLoss(nn.Module):
+    """Distributional Robustness loss over the batch of all processes.
+
+    Features and labels are gathered with gradient, so value and gradient are those of one process with the
+    whole batch: the softmax of the loss runs over the samples of the batch.
+
+    Args:
+        num_classes: K. ``DRHead`` passes its own, so configs leave it out.
+        radius: Config of a radius policy, such as ``dict(type='mmdrl.CountRadius', scale=1.0)``.
+        distance: See :func:`mmdrl.functional.dr_loss`, as for the next three.
+        temperature: T, in the unit of the distance.
+        margin: m. With ``scope='sample'``, 2 makes the loss an upper bound.
+        scope: Which samples carry the margin.
+        loss_weight: lambda, what the loss is multiplied by.
+
+    Raises:
+        ConfigError: If the radius policy is unknown, or a value is out of range.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        radius: dict[str, Any],
+        distance: Distance = 'euclidean',
+        temperature: float = 1.0,
+        margin: float = 1.0,
+        scope: Scope = 'class',
+        loss_weight: float = 1.0,
+    ):
+        super().__init__()
+        if not loss_weight >= 0:
+            raise ConfigError(f'DRLoss: loss_weight must not be negative, got {loss_weight}.')
+        self.settings: dict[str, Any] = dict(
+            distance=distance, temperature=temperature, margin=margin, scope=scope
+        )
+        try:  # the function knows what it takes; ask it now, not after an epoch
+            dr_loss(torch.zeros(1, 1), torch.zeros(1).long(), torch.zeros(1, 1), torch.zeros(1), **self.settings)
+        except ValueError as error:
+            raise ConfigError(f'DRLoss: {error}') from None
+        self.loss_weight = loss_weight
+        self.radius = _build_radius(radius, num_classes)
+
+    def forward(
+        self,
+        features: Tensor,
+        labels: Tensor,
+        centroids: Tensor,
+        statistics: ClassStatistics,
+        class_weight: Tensor | None = None,
+    ) -> Tensor:
+        """Weighted loss, a scalar.
+
+        Args:
+            features: This process's features, shape ``(B, D)``, B the same on all processes.
+            labels: Shape ``(B,)``, long.
+            centroids: Shape ``(K, D)``.
+            statistics: What the radius policy needs.
+            class_weight: Shape ``(K,)``; 0 leaves a class out.
+        """
+        if get_world_size() > 1:
+            features = torch.cat(all_gather(features))
+            labels = torch.cat(all_gather(labels))
+        radius = self.radius(statistics)
+        value = dr_loss(features, labels, centroids, radius, class_weight=class_weight, **self.settings)
+        return self.loss_weight * value
+
+
+def _build_radius(radius: dict[str, Any], num_classes: int) -> RadiusPolicy:
+    name = radius.get('type')
+    policy_class = MODELS.get(name) if isinstance(name, str) else name
+    if not (isinstance(policy_class, type) and issubclass(policy_class, RadiusPolicy)):
+        known = sorted(
+            f'mmdrl.{key}' for key, entry in MODELS.module_dict.items() if issubclass(entry, RadiusPolicy)
+        )
+        raise ConfigError(
+            f'DRLoss: radius must name a radius policy, one of {", ".join(known)} or your own subclass of '
+            f'RadiusPolicy, got type={name!r}.'
+        )
+    return MODELS.build({'num_classes': num_classes, **radius})

@@ -1,0 +1,48 @@
+"""Options that train.py and test.py share. Imports nothing heavy: mim asks a tool for ``-h`` before each run."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+
+
+def add_launch_options(parser: argparse.ArgumentParser) -> None:
+    """Add where and how to run, and how to override the config."""
+    parser.add_argument(
+        '--gpus', type=int, help='number of GPUs, one process each; 0 runs on the CPU (default: one, if there is any)'
+    )
+    parser.add_argument(
+        '--device',
+        choices=['cpu', 'cuda'],
+        help='cpu: run on the CPU even if there are GPUs; --gpus is then the number of processes',
+    )
+    parser.add_argument(
+        '--launcher',
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
+        default='none',
+        help='what has started the processes; none lets --gpus start them (default: none)',
+    )
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument('--no-pin-memory', action='store_true', help='do not pin host memory for loaded batches')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='override settings of the config, for instance randomness.seed=1 train_cfg.max_epochs=10, '
+        'a list as key="[a,b]"',
+    )
+
+
+def run(main: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> None:
+    """Start as many processes as asked for and run ``main`` in each; what a user can mend ends in one sentence."""
+    from mmdrl.errors import MMDRLError
+
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    try:
+        from mmdrl.launch import start
+
+        start(args.gpus, args.device, args.launcher)
+        main(args)
+    except MMDRLError as error:
+        sys.exit(f'error: {error}')

@@ -1,0 +1,28 @@
+"""Test a checkpoint: ``python tools/test.py CONFIG CHECKPOINT``, or ``mim test mmdrl CONFIG --checkpoint FILE``."""
+
+import argparse
+
+from launch_options import add_launch_options, run
+
+
+def parse_args() -> argparse.Namespace:
+    """Command line of the tool."""
+    parser = argparse.ArgumentParser(description='Test a checkpoint')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--work-dir', help='folder for logs (default: work_dirs/<config name>)')
+    parser.add_argument('--out', metavar='FILE.json', help='also write the metrics to this file')
+    add_launch_options(parser)
+    return parser.parse_args()
+
+
+def main(args: argparse.Namespace) -> None:
+    """Test; imported late, so that ``-h`` answers at once."""
+    from mmdrl.engine.run import load_config, test
+
+    cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher, not args.no_pin_memory)
+    test(cfg, args.checkpoint, args.out)
+
+
+if __name__ == '__main__':
+    run(main, parse_args())
