@@ -52,16 +52,16 @@ def long_tail_counts(
         )
     rank = np.arange(num_classes)
     last = max(num_classes - 1, 1)
-    smallest_share = 1.0 / imbalance_ratio
+    # Dividing once keeps exact quotients whole: 49 * (1 / 49) is just below 1.
     if profile == 'exp':
-        share = smallest_share ** (rank / last)
+        divisor = float(imbalance_ratio) ** (rank / last)
     elif profile == 'step':
-        share = np.where(rank < (num_classes + 1) // 2, 1.0, smallest_share)
+        divisor = np.where(rank < (num_classes + 1) // 2, 1.0, imbalance_ratio)
     elif profile == 'pareto':
-        share = smallest_share ** (np.log(rank + 1.0) / np.log(max(num_classes, 2)))
+        divisor = float(imbalance_ratio) ** (np.log(rank + 1.0) / np.log(max(num_classes, 2)))
     else:
         raise ValueError(f"profile must be 'exp', 'step' or 'pareto', got {profile!r}.")
-    counts = (max_count * share).astype(np.int64)
+    counts = (max_count / divisor).astype(np.int64)
     if counts[-1] < 1:
         raise ValueError(
             f'The smallest class would have {max_count / imbalance_ratio:.2f} images: an imbalance_ratio of '
@@ -80,7 +80,8 @@ def shot_groups(
         many: Edge of the many-shot group, in images.
         few: Edge of the few-shot group, in images, not above ``many``.
         edges: ``'exclusive'``: many means more than ``many`` images, few means fewer than ``few``.
-            ``'inclusive'``: a class exactly on an edge belongs to the outer group, as in OLTR and NCL.
+            ``'inclusive'``: a class exactly on an edge belongs to the outer group, as in OLTR and NCL;
+            to the many-shot group if the two edges are one.
 
     Returns:
         Masks ``{'many': ..., 'medium': ..., 'few': ...}``, each of shape ``(K,)``; every class is in one.
@@ -91,8 +92,9 @@ def shot_groups(
     counts = np.asarray(counts)
     if counts.ndim != 1:
         raise ValueError(f'counts must have shape (K,), got {counts.shape}.')
-    if (counts < 0).any():
-        raise ValueError(f'counts must not be negative, got {counts.min()} for class {counts.argmin()}.')
+    if not (counts >= 0).all():
+        bad = int(np.argmin(counts >= 0))
+        raise ValueError(f'counts must be numbers of images, not negative, got {counts[bad]} for class {bad}.')
     if many < few:
         raise ValueError(f'many must not lie below few, got many={many} and few={few}.')
     if edges == 'exclusive':

@@ -1,4 +1,7 @@
-"""Options that train.py and test.py share. Imports nothing heavy: mim asks a tool for ``-h`` before each run."""
+"""Options that train.py and test.py share.
+
+Imports nothing heavy: mim asks a tool for ``-h`` before each run.
+"""
 
 import argparse
 import os
@@ -9,7 +12,9 @@ from collections.abc import Callable
 def add_launch_options(parser: argparse.ArgumentParser) -> None:
     """Add where and how to run, and how to override the config."""
     parser.add_argument(
-        '--gpus', type=int, help='number of GPUs, one process each; 0 runs on the CPU (default: one, if there is any)'
+        '--gpus',
+        type=int,
+        help='number of GPUs, one process each; 0 runs on the CPU (default: one, if there is any)',
     )
     parser.add_argument(
         '--device',
@@ -35,7 +40,10 @@ def add_launch_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(main: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> None:
-    """Start as many processes as asked for and run ``main`` in each; what a user can mend ends in one sentence."""
+    """Start as many processes as asked for and run ``main`` in each.
+
+    What a user can mend ends in one sentence and exit status 1.
+    """
     from mmdrl.errors import MMDRLError
 
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))

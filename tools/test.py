@@ -1,4 +1,7 @@
-"""Test a checkpoint: ``python tools/test.py CONFIG CHECKPOINT``, or ``mim test mmdrl CONFIG --checkpoint FILE``."""
+"""Test a checkpoint.
+
+``python tools/test.py CONFIG CHECKPOINT``, or ``mim test mmdrl CONFIG --checkpoint FILE``.
+"""
 
 import argparse
 
@@ -18,10 +21,10 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     """Test; imported late, so that ``-h`` answers at once."""
-    from mmdrl.engine.run import load_config, test
+    from mmdrl.engine.run import evaluate, load_config
 
     cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher, not args.no_pin_memory)
-    test(cfg, args.checkpoint, args.out)
+    evaluate(cfg, args.checkpoint, args.out)
 
 
 if __name__ == '__main__':

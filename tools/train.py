@@ -31,14 +31,17 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     """Train; imported late, so that ``-h`` answers at once."""
-    from mmdrl.engine.run import load_config, train
+    from mmdrl.engine.run import load_config, train_model
 
     cfg = load_config(
-        args.config, args.cfg_options, args.work_dir, args.launcher, not args.no_pin_memory, not args.no_persistent_workers
+        args.config,
+        args.cfg_options,
+        args.work_dir,
+        args.launcher,
+        not args.no_pin_memory,
+        not args.no_persistent_workers,
     )
-    train(
-        cfg, resume=args.resume, amp=args.amp, validate=not args.no_validate, auto_scale_lr=args.auto_scale_lr
-    )
+    train_model(cfg, resume=args.resume, amp=args.amp, validate=not args.no_validate, auto_scale_lr=args.auto_scale_lr)
 
 
 if __name__ == '__main__':

@@ -5,7 +5,9 @@ refused, so a file from a stranger can hold wrong numbers but no code.
 """
 
 import zipfile
+import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from mmpretrain.datasets import BaseDataset
@@ -33,7 +35,7 @@ class ArrayDataset(BaseDataset):
         DataError: If the file is missing or is not what is described above.
     """
 
-    def __init__(self, data_file: str, data_root: str = '', **kwargs):
+    def __init__(self, data_file: str, data_root: str = '', **kwargs: Any):
         super().__init__(ann_file=data_file, data_root=data_root, **kwargs)
 
     def load_data_list(self) -> list[dict]:
@@ -59,12 +61,13 @@ def read_arrays(
     if not path.is_file():
         raise DataError(f'There is no data file {path}. Are data_root and data_file right, relative to here?')
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise DataError(f'{path} holds a single array; save images and labels with numpy.savez.')
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise DataError(f'{path} holds a single array; save images and labels with numpy.savez.')
+        with archive:
             arrays = {key: archive[key] for key in ('images', 'labels', 'class_names') if key in archive}
             stored = archive.files
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(
@@ -91,8 +94,7 @@ def read_arrays(
         )
     if names is not None and (names.dtype.kind != 'U' or names.ndim != 1):
         raise DataError(
-            f"'class_names' of {path} must be strings of shape (K,), "
-            f'got {names.dtype} of shape {names.shape}.'
+            f"'class_names' of {path} must be strings of shape (K,), got {names.dtype} of shape {names.shape}."
         )
     if images.ndim == 3:
         images = images[..., np.newaxis]

@@ -4,6 +4,8 @@
 :class:`~mmdrl.datasets.LongTailDataset` they make a long-tailed set that trains on a CPU in seconds.
 """
 
+from typing import Any
+
 import numpy as np
 from mmpretrain.datasets import BaseDataset
 
@@ -26,7 +28,7 @@ class Digits(BaseDataset):
 
     METAINFO = dict(classes=tuple(str(digit) for digit in range(10)))
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any):
         super().__init__(ann_file='', **kwargs)
 
     def load_data_list(self) -> list[dict]:
@@ -35,6 +37,4 @@ class Digits(BaseDataset):
 
         digits = load_digits()
         images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., np.newaxis]  # (1797, 8, 8, 1)
-        return [
-            dict(img=image, gt_label=int(label)) for image, label in zip(images, digits.target, strict=True)
-        ]
+        return [dict(img=image, gt_label=int(label)) for image, label in zip(images, digits.target, strict=True)]

@@ -68,8 +68,7 @@ class LongTailDataset:
                 raise ConfigError(f'{name} must be one of {get_args(choices)}, got {value!r}.')
         if holdout_per_class < (1 if part == 'holdout' else 0):
             raise ConfigError(
-                "holdout_per_class must be at least 0, and at least 1 for part='holdout', "
-                f'got {holdout_per_class}.'
+                f"holdout_per_class must be at least 0, and at least 1 for part='holdout', got {holdout_per_class}."
             )
         self.imbalance_ratio = imbalance_ratio
         self.profile = profile

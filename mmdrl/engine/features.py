@@ -1,9 +1,12 @@
 """Features of a whole data set under the model as it is."""
 
+from typing import Any
+
 import torch
-from mmengine.model import is_model_wrapper
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
+
+from .model_parts import unwrap
 
 
 @torch.no_grad()
@@ -17,14 +20,14 @@ def extract_features(model: nn.Module, loader: DataLoader) -> tuple[Tensor, Tens
     Returns:
         Features, shape ``(N, D)``, and labels, shape ``(N,)``, on the CPU.
     """
-    model = model.module if is_model_wrapper(model) else model
-    was_training = model.training
-    model.eval()
+    classifier: Any = unwrap(model)
+    was_training = classifier.training
+    classifier.eval()
     features, labels = [], []
     for batch in loader:
-        batch = model.data_preprocessor(batch, training=False)
-        feats = model.extract_feat(batch['inputs'])
-        features.append(model.head.pre_logits(feats).float().cpu())
+        batch = classifier.data_preprocessor(batch, training=False)
+        feats = classifier.extract_feat(batch['inputs'])
+        features.append(classifier.head.pre_logits(feats).float().cpu())
         labels.append(torch.cat([sample.gt_label for sample in batch['data_samples']]).cpu())
-    model.train(was_training)
+    classifier.train(was_training)
     return torch.cat(features), torch.cat(labels)

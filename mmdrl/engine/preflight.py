@@ -28,8 +28,9 @@ def check_data_paths(cfg: Config, loaders: tuple[str, ...]) -> None:
                     f'{option}.data_root with --cfg-options.'
                 )
             for key in ('ann_file', 'data_file'):
-                path = Path(root) / dataset.get(key) if dataset.get(key) else None
-                if path is not None and '://' not in dataset[key] and not path.is_file():
+                name = dataset.get(key) or ''
+                path = Path(root) / name
+                if name and '://' not in name and not path.is_file():
                     raise DataError(f'Expected a file at {path}, found none. Put it there, or set {option}.{key}.')
 
 

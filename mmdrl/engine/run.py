@@ -66,8 +66,12 @@ def load_config(
     return cfg
 
 
-def train(
-    cfg: Config, resume: str | None = None, amp: bool = False, validate: bool = True, auto_scale_lr: bool = False
+def train_model(
+    cfg: Config,
+    resume: str | None = None,
+    amp: bool = False,
+    validate: bool = True,
+    auto_scale_lr: bool = False,
 ) -> None:
     """Train by a config of :func:`load_config`.
 
@@ -107,7 +111,7 @@ def train(
         raise
 
 
-def test(cfg: Config, checkpoint: str, out: str | None = None) -> dict[str, Any]:
+def evaluate(cfg: Config, checkpoint: str, out: str | None = None) -> dict[str, Any]:
     """Test a checkpoint by a config of :func:`load_config`; prints and returns the metrics.
 
     Args:
@@ -140,8 +144,15 @@ def _build_runner(cfg: Config) -> Runner:
 
 def _parse_options(options: list[str]) -> dict[str, Any]:
     parser = argparse.ArgumentParser()
-    parser.add_argument('--options', nargs='*', action=DictAction, default={})
-    bad = [option for option in options if '=' not in option]
-    if bad:
-        raise ConfigError(f'--cfg-options: expected KEY=VALUE, got {bad[0]!r}.')
-    return dict(parser.parse_args(['--options', *options]).options) if options else {}
+    parser.add_argument('--options', nargs=1, action=DictAction, default={})
+    parsed: dict[str, Any] = {}
+    for option in options:
+        try:
+            if '=' not in option:
+                raise ValueError(option)
+            parsed.update(parser.parse_args(['--options', option]).options)
+        except (ValueError, AssertionError, RecursionError):
+            raise ConfigError(
+                f'--cfg-options: expected KEY=VALUE with a number, a string or a list "[a,b]", got {option!r}.'
+            ) from None
+    return parsed

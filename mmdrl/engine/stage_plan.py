@@ -104,8 +104,9 @@ def _parse(entry: dict[str, Any]) -> Stage:
         raise ConfigError(f'A stage needs {" and ".join(missing)}, got only {", ".join(entry) or "nothing"}.')
     if not (isinstance(entry['epochs'], int) and entry['epochs'] >= 1):
         raise ConfigError(f'Stage {entry["name"]!r}: epochs must be a whole number above 0, got {entry["epochs"]!r}.')
-    patterns = {key: _as_tuple(entry[key]) for key in ('freeze', 'reset') if key in entry}
-    return Stage(**{**entry, **patterns})
+    patterns: dict[str, Any] = {key: _as_tuple(entry[key]) for key in ('freeze', 'reset') if key in entry}
+    settings = {**entry, **patterns}
+    return Stage(**settings)
 
 
 def _as_tuple(value: Any) -> tuple[str, ...]:

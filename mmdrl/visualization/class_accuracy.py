@@ -55,9 +55,7 @@ def class_accuracy_figure(
     accuracies = {name: np.asarray(values, dtype=np.float64) for name, values in per_class.items()}
     for name, values in {**accuracies, 'class_names': np.asarray(class_names or counts)}.items():
         if values.shape != counts.shape:
-            raise DataError(
-                f"'{name}' must have one value for each of {counts.size} classes, got {values.shape}."
-            )
+            raise DataError(f"'{name}' must have one value for each of {counts.size} classes, got {values.shape}.")
     order = np.argsort(-counts, kind='stable')
     ranks = np.arange(counts.size)
 
@@ -92,9 +90,7 @@ def class_accuracy_figure(
     return figure
 
 
-def _label_groups(
-    axes: Axes, groups: dict[str, NDArray[np.bool_]], many: int, few: int, edges: Edges
-) -> None:
+def _label_groups(axes: Axes, groups: dict[str, NDArray[np.bool_]], many: int, few: int, edges: Edges) -> None:
     """Write each group's name over its classes, and draw a line where one group ends."""
     if edges == 'exclusive':
         rules = {'many': f'> {many}', 'medium': f'{few} to {many}', 'few': f'< {few}'}
@@ -107,27 +103,23 @@ def _label_groups(
         if members[0] > 0:
             axes.axvline(members[0] - 0.5, color='0.3', linewidth=0.8)
         text = f'{name}-shot ({rules[name]})\n{members.size} {"class" if members.size == 1 else "classes"}'
-        axes.annotate(
-            text, (members.mean(), 1.01), xycoords=('data', 'axes fraction'), ha='center', fontsize=8
-        )
+        axes.annotate(text, (members.mean(), 1.01), xycoords=('data', 'axes fraction'), ha='center', fontsize=8)
 
 
 def _draw_run(
     axes: Axes, name: str, accuracy: NDArray[np.float64], groups: dict[str, NDArray[np.bool_]], number: int
 ) -> None:
     """One marker per class, and a line at the mean of each group."""
-    style = dict(color=COLOURS[number % len(COLOURS)])
+    colour = COLOURS[number % len(COLOURS)]
     line_style = LINE_STYLES[number % len(LINE_STYLES)]
     size = 6 if accuracy.size <= MAX_TICK_LABELS else 3
     ranks = np.arange(accuracy.size)
     marker = MARKERS[number % len(MARKERS)]
-    axes.plot(ranks, accuracy, linestyle='none', marker=marker, markersize=size, fillstyle='none', **style)
+    axes.plot(ranks, accuracy, linestyle='none', marker=marker, markersize=size, fillstyle='none', color=colour)
     for mask in groups.values():
         members = np.flatnonzero(mask)
         if members.size and not np.isnan(accuracy[members]).all():
             ends = (members[0] - 0.5, members[-1] + 0.5)
-            axes.plot(
-                ends, (np.nanmean(accuracy[members]),) * 2, linestyle=line_style, linewidth=1.6, **style
-            )
+            axes.plot(ends, (np.nanmean(accuracy[members]),) * 2, linestyle=line_style, linewidth=1.6, color=colour)
     # The legend shows marker and line as one entry.
-    axes.plot([], [], linestyle=line_style, marker=marker, fillstyle='none', label=name, **style)
+    axes.plot([], [], linestyle=line_style, marker=marker, fillstyle='none', label=name, color=colour)

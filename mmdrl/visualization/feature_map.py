@@ -8,7 +8,7 @@ true to scale, while samples outside a disc are surely outside the ball.
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib import colormaps, patheffects
+from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from mmdrl.datasets.labels import check_labels
 from mmdrl.errors import DataError
 
-COLOURS = colormaps['tab10'].colors
+HUES = ('blue', 'orange', 'green', 'red', 'purple', 'brown', 'pink', 'gray', 'olive', 'cyan')
 MARKERS = ('o', '^', 's', 'v', 'D', 'P', 'X', '<', '>', '*', 'p')
 
 
@@ -45,7 +45,7 @@ def feature_map_figure(
         The figure; one collection of points and one circle per class.
 
     Raises:
-        DataError: If shapes do not fit together or a label has no centroid.
+        DataError: If shapes do not fit together, a label has no centroid or a feature is not finite.
     """
     from sklearn.decomposition import PCA  # costs a second, and only this figure needs it
 
@@ -61,12 +61,12 @@ def feature_map_figure(
         )
     if centroids.ndim != 2 or centroids.shape[1] != features.shape[1]:
         raise DataError(f'centroids must have shape (K, {features.shape[1]}), got {centroids.shape}.')
+    if not np.isfinite(features).all():
+        raise DataError('features must be finite to find their principal components, but some are nan or inf.')
     num_classes = len(centroids)
     check_labels(labels, num_classes)
     names = _per_class(class_names or range(num_classes), num_classes, 'class_names')
-    radius = _per_class(
-        np.full(num_classes, radius) if np.ndim(radius) == 0 else radius, num_classes, 'radius'
-    )
+    radius = _per_class(np.full(num_classes, radius) if np.ndim(radius) == 0 else radius, num_classes, 'radius')
     is_known = np.ones(num_classes, dtype=bool)
     if class_counts is not None:
         counts = _per_class(class_counts, num_classes, 'class_counts')
@@ -81,16 +81,17 @@ def feature_map_figure(
     axes = figure.add_subplot()
     angles = _spoke_angles(balls)
     for label in range(num_classes):
-        marker, colour = MARKERS[label % len(MARKERS)], COLOURS[label % len(COLOURS)]
-        axes.scatter(*points[labels == label].T, s=14, marker=marker, color=colour, linewidths=0, alpha=0.5)
+        marker, colour = MARKERS[label % len(MARKERS)], f'tab:{HUES[label % len(HUES)]}'
+        x, y = points[labels == label].T
+        axes.scatter(x, y, s=14, marker=marker, color=colour, linewidths=0, alpha=0.5)
         if is_known[label]:
-            axes.scatter(*balls[label], s=90, marker=marker, color=colour, edgecolors='black', zorder=4)
+            x, y = balls[label]
+            axes.scatter(x, y, s=90, marker=marker, color=colour, edgecolors='black', zorder=4)
             _draw_ball(axes, balls[label], float(radius[label]), angles[label], str(names[label]), colour)
     axes.set_aspect('equal', adjustable='datalim')
-    for component, (set_label, share) in enumerate(
-        zip((axes.set_xlabel, axes.set_ylabel), pca.explained_variance_ratio_, strict=True), start=1
-    ):
-        set_label(f'principal component {component} (feature units, {share:.0%} of the variance)')
+    shares = pca.explained_variance_ratio_
+    axes.set_xlabel(f'principal component 1 (feature units, {shares[0]:.0%} of the variance)')
+    axes.set_ylabel(f'principal component 2 (feature units, {shares[1]:.0%} of the variance)')
     axes.set_title(
         'Samples (small), centroids (large) and class balls (circles, named at the end of the spoke)',
         fontsize=10,
@@ -105,17 +106,16 @@ def _spoke_angles(balls: NDArray[np.float64]) -> NDArray[np.float64]:
     return 2 * np.pi * (rank + 0.5) / len(balls) - np.pi
 
 
-def _draw_ball(
-    axes: Axes, centre: NDArray[np.float64], radius: float, angle: float, name: str, colour: tuple[float, ...]
-) -> None:
+def _draw_ball(axes: Axes, centre: NDArray[np.float64], radius: float, angle: float, name: str, colour: str) -> None:
     """A circle, and a spoke from its centre to its name: without colour it still shows whose circle it is."""
-    direction = np.array([np.cos(angle), np.sin(angle)])
-    end = centre + radius * direction
-    axes.add_patch(Circle(centre, radius, fill=False, color=colour, linewidth=1.4, zorder=3))
-    axes.plot(*zip(centre, end, strict=True), color=colour, linewidth=1, linestyle=':', zorder=3)
-    text = axes.annotate(
-        name, end, 9 * direction, textcoords='offset points', ha='center', va='center', fontsize=9, zorder=5
-    )
+    x, y = centre
+    across, up = np.cos(angle), np.sin(angle)
+    end = (x + radius * across, y + radius * up)
+    axes.add_patch(Circle((x, y), radius, fill=False, color=colour, linewidth=1.4, zorder=3))
+    axes.plot([x, end[0]], [y, end[1]], color=colour, linewidth=1, linestyle=':', zorder=3)
+    outside = (9 * across, 9 * up)  # points
+    text = axes.annotate(name, end, outside, textcoords='offset points', ha='center', va='center', fontsize=9)
+    text.set_zorder(5)
     text.set_path_effects([patheffects.withStroke(linewidth=3, foreground='white')])
 
 
@@ -123,7 +123,5 @@ def _per_class(values: ArrayLike, num_classes: int, name: str) -> NDArray:
     """``values`` as an array of shape (K,)."""
     values = np.asarray(values)
     if values.shape != (num_classes,):
-        raise DataError(
-            f'{name} must have one value for each of {num_classes} centroids, got shape {values.shape}.'
-        )
+        raise DataError(f'{name} must have one value for each of {num_classes} centroids, got shape {values.shape}.')
     return values

@@ -5,9 +5,7 @@ train_pipeline = [
     dict(type='PackInputs'),
 ]
 test_pipeline = [dict(type='PackInputs')]
-long_tail = dict(
-    type='mmdrl.LongTailDataset', imbalance_ratio=50, max_count=120, holdout_per_class=50, seed=0
-)
+long_tail = dict(type='mmdrl.LongTailDataset', imbalance_ratio=50, max_count=120, holdout_per_class=50, seed=0)
 
 train_dataloader = dict(
     batch_size=32,

@@ -48,9 +48,7 @@ def class_aware_order(
         )
     counts = np.bincount(labels)
     if len(counts) == 0 or counts.min() < 1:
-        raise ValueError(
-            f'Every class needs an image, but class {counts.argmin() if len(counts) else 0} has none.'
-        )
+        raise ValueError(f'Every class needs an image, but class {counts.argmin() if len(counts) else 0} has none.')
     images = np.split(np.argsort(labels, kind='stable'), counts.cumsum()[:-1])  # K arrays of (n_c,)
     num_classes = len(counts)
     num_visits = -(-num_samples // samples_per_class)

@@ -3,13 +3,12 @@
 import torch
 from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from mmdrl.datasets.labels import check_labels, dataset_labels
+from mmdrl.engine.model_parts import find_head
 from mmdrl.errors import ConfigError
 from mmdrl.evaluation import ShotAccuracy
-from mmdrl.models import DRHead
 from mmdrl.registry import HOOKS
 
 
@@ -32,7 +31,7 @@ class ClassCountsHook(Hook):
         """Count the training set into the head."""
         dataset = runner.train_dataloader.dataset
         labels = torch.as_tensor(dataset_labels(dataset))
-        head = _find_head(runner)
+        head = find_head(runner.model)
         num_classes = head.num_classes if head is not None else int(labels.max()) + 1
         names = getattr(dataset, 'metainfo', {}).get('classes')
         if head is not None and names is not None and len(names) != num_classes:
@@ -61,15 +60,10 @@ class ClassCountsHook(Hook):
         self._inform(runner, runner.test_evaluator)
 
     def _inform(self, runner: Runner, evaluator: Evaluator) -> None:
-        head = _find_head(runner)
+        head = find_head(runner.model)
         counts = head.class_counts.cpu() if head is not None else getattr(self, '_counts', None)
         if counts is None or not counts.any():
             return
         for metric in evaluator.metrics:
             if isinstance(metric, ShotAccuracy) and metric.class_counts is None:
                 metric.class_counts = counts.numpy()
-
-
-def _find_head(runner: Runner) -> DRHead | None:
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    return next((module for module in model.modules() if isinstance(module, DRHead)), None)

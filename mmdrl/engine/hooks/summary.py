@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from matplotlib.figure import Figure
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from rich.console import Console
 
 from mmdrl.engine.features import extract_features
+from mmdrl.engine.model_parts import unwrap
 from mmdrl.engine.results import write_results
 from mmdrl.evaluation import ShotAccuracy
 from mmdrl.models import DRHead
@@ -47,12 +48,13 @@ class SummaryHook(Hook):
         """Print and write, on the first process."""
         if not is_main_process() or not self._metrics:
             return
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap(runner.model)
         shots = {
             (metric.prefix or 'linear'): metric
             for metric in runner.val_evaluator.metrics
             if isinstance(metric, ShotAccuracy)
         }
+        groups: dict[str, Any] = next((dict(many=m.many, few=m.few, edges=m.edges) for m in shots.values()), {})
         per_class = {name: metric.per_class for name, metric in shots.items() if metric.per_class is not None}
         counts = next((np.asarray(m.class_counts) for m in shots.values() if m.class_counts is not None), None)
         folder = Path(runner.work_dir)
@@ -61,6 +63,7 @@ class SummaryHook(Hook):
             run=folder.name,
             metrics=self._metrics,
             class_counts=None if counts is None else counts.tolist(),
+            shot_groups=groups,
             per_class={name: values.tolist() for name, values in per_class.items()},
             epochs=runner.epoch,
             seed=runner.seed,
@@ -71,15 +74,13 @@ class SummaryHook(Hook):
         Console().print(accuracy_table(by_classifier(self._metrics), title=folder.name))
         written = [write_results(results, folder)]
         if self.figures and counts is not None:
-            written += self._draw(runner, model, counts, per_class)
+            written += self._draw(runner, model, class_accuracy_figure(counts, per_class, **groups), counts)
         runner.logger.info('Written: ' + ', '.join(map(str, written)))
         if results['checkpoint']:
             runner.logger.info(f'Checkpoint: {results["checkpoint"]}')
 
-    def _draw(
-        self, runner: Runner, model: Any, counts: np.ndarray, per_class: dict[str, np.ndarray]
-    ) -> list[Path]:
-        figures = {'class_accuracy': class_accuracy_figure(counts, per_class)}
+    def _draw(self, runner: Runner, model: Any, class_accuracy: Figure, counts: np.ndarray) -> list[Path]:
+        figures = {'class_accuracy': class_accuracy}
         if isinstance(getattr(model, 'head', None), DRHead) and model.head.centroids.is_seen.all():
             features, labels = extract_features(model, runner.val_dataloader)
             figures['feature_map'] = feature_map_figure(

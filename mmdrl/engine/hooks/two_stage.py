@@ -6,17 +6,15 @@ swapped in. A checkpoint remembers its stage, and resuming restores that stage's
 """
 
 from copy import deepcopy
-from fnmatch import fnmatchcase
 from typing import Any
 
-import torch
-from mmengine.dist import broadcast, is_distributed
+from mmengine.dist import is_distributed
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
 from torch import nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
+from mmdrl.engine.model_parts import initialise_anew, matching_modules, unwrap
 from mmdrl.engine.stage_plan import Stage, StagePlan
 from mmdrl.errors import ConfigError
 from mmdrl.registry import HOOKS
@@ -47,10 +45,10 @@ class TwoStageHook(Hook):
             return  # a test or validation run
         loop = runner.train_loop
         self.plan.check_fits(loop.max_epochs if isinstance(loop, EpochBasedTrainLoop) else None)
-        model = _unwrap(runner.model)
+        model = unwrap(runner.model)
         for stage in self.plan.stages:
             for pattern in stage.freeze + stage.reset:
-                _matching_modules(model, pattern, stage.name)
+                matching_modules(model, pattern, stage.name)
             _loss_scales(model, stage)
             if stage.freeze and is_distributed() and not getattr(runner.model, 'find_unused_parameters', True):
                 raise ConfigError(
@@ -59,10 +57,9 @@ class TwoStageHook(Hook):
                 )
         self._is_learned = {name: p.requires_grad for name, p in model.named_parameters()}
         self._base_lr = [group.get('initial_lr', group['lr']) for group in _param_groups(runner)]
-        self._loaders: list[DataLoader | None] = [self._build_loader(runner, stage) for stage in self.plan.stages]
-        loop._max_iters = sum(
-            stage.epochs * len(loader) for stage, loader in zip(self.plan.stages, self._loaders, strict=True)
-        )
+        loaders = [self._build_loader(runner, stage) for stage in self.plan.stages]
+        self._loaders: list[DataLoader | None] = [*loaders]
+        loop._max_iters = sum(s.epochs * len(loader) for s, loader in zip(self.plan.stages, loaders, strict=True))
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """On resuming, restore the set-up of the checkpoint's stage, so that its states fit."""
@@ -86,13 +83,16 @@ class TwoStageHook(Hook):
         if index == self.current:
             return
         self._set_up(runner, index)
-        stage, model = self.plan[index], _unwrap(runner.model)
+        stage, model = self.plan[index], unwrap(runner.model)
         for pattern in stage.reset:
-            for module in _matching_modules(model, pattern, stage.name):
-                _initialise_anew(module)
+            for module in matching_modules(model, pattern, stage.name):
+                initialise_anew(module)
         if stage.has_own_schedule:
             runner.optim_wrapper.optimizer.state.clear()
-        first, learned = self.plan.begin(index) + 1, sum(p.numel() for p in model.parameters() if p.requires_grad)
+        first, learned = (
+            self.plan.begin(index) + 1,
+            sum(p.numel() for p in model.parameters() if p.requires_grad),
+        )
         runner.logger.info(
             f'Stage {index + 1} of {len(self.plan)}, {stage.name!r}: epochs {first} to '
             f'{first + stage.epochs - 1}, {len(runner.train_dataloader)} iterations each, '
@@ -107,10 +107,10 @@ class TwoStageHook(Hook):
 
     def _set_up(self, runner: Runner, index: int) -> None:
         """All that a stage changes except weights and optimiser state."""
-        stage, model, loop = self.plan[index], _unwrap(runner.model), runner.train_loop
+        stage, model, loop = self.plan[index], unwrap(runner.model), runner.train_loop
         loop.dataloader = self._loaders[index]
-        self._loaders[: index] = [None] * index  # lets the workers of past stages go
-        self._frozen = [m for pattern in stage.freeze for m in _matching_modules(model, pattern, stage.name)]
+        self._loaders[:index] = [None] * index  # lets the workers of past stages go
+        self._frozen = [m for pattern in stage.freeze for m in matching_modules(model, pattern, stage.name)]
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(self._is_learned[name])
         for module in self._frozen:
@@ -135,36 +135,31 @@ class TwoStageHook(Hook):
                 f'Stage {stage.name!r} has a sampler, which needs train_dataloader as a config, '
                 f'got a {type(config).__name__}.'
             )
-        config = {k: deepcopy(v) for k, v in config.items() if k not in ('dataset', 'num_batch_per_epoch')}
+        config = {k: v for k, v in config.items() if k not in ('dataset', 'num_batch_per_epoch')}
         return runner.build_dataloader(
-            dict(config, dataset=loader.dataset, sampler=deepcopy(stage.sampler)),
+            dict(config, dataset=_Shared(loader.dataset), sampler=stage.sampler),
             seed=runner.seed,
             diff_rank_seed=runner._randomness_cfg.get('diff_rank_seed', False),
         )
 
 
-def _unwrap(model: nn.Module) -> nn.Module:
-    return model.module if is_model_wrapper(model) else model
+class _Shared:
+    """Survives the deep copy that ``build_dataloader`` makes of its config: the copy is the very data set."""
+
+    def __init__(self, dataset: Dataset):
+        self.dataset = dataset
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Dataset:
+        return self.dataset
 
 
 def _param_groups(runner: Runner) -> list[dict[str, Any]]:
     return runner.optim_wrapper.optimizer.param_groups
 
 
-def _matching_modules(model: nn.Module, pattern: str, stage: str) -> list[nn.Module]:
-    modules = [module for name, module in model.named_modules() if name and fnmatchcase(name, pattern)]
-    if not modules:
-        names = ', '.join(name for name, _ in model.named_children())
-        raise ConfigError(
-            f'Stage {stage!r}: {pattern!r} must match the name of a module, such as {names} or a part of them '
-            '(backbone.layer1, head.fc, *.bn?), but matches none.'
-        )
-    return modules
-
-
-def _loss_scales(model: nn.Module, stage: Stage) -> list[tuple[nn.Module, dict[str, float]]]:
+def _loss_scales(model: nn.Module, stage: Stage) -> list[tuple[Any, dict[str, float]]]:
     """Heads and the factors of their losses in this stage."""
-    heads = [module for module in model.modules() if hasattr(module, 'loss_scale')]
+    heads: list[Any] = [module for module in model.modules() if hasattr(module, 'loss_scale')]
     known = set().union(*(head.loss_scale for head in heads)) if heads else set()
     if not set(stage.loss_weights) <= known:
         raise ConfigError(
@@ -172,13 +167,3 @@ def _loss_scales(model: nn.Module, stage: Stage) -> list[tuple[nn.Module, dict[s
             f'got {", ".join(stage.loss_weights)}. (mmdrl.DRHead has loss_cls and loss_dr.)'
         )
     return [(head, {name: float(stage.loss_weights.get(name, 1.0)) for name in head.loss_scale}) for head in heads]
-
-
-def _initialise_anew(module: nn.Module) -> None:
-    for part in module.modules():
-        if hasattr(part, 'reset_parameters'):
-            part.reset_parameters()
-    if is_distributed():
-        for tensor in [*module.parameters(), *module.buffers()]:
-            with torch.no_grad():
-                broadcast(tensor.data)

@@ -46,7 +46,7 @@ class DRHead(LinearClsHead):
         **kwargs: Any,
     ):
         super().__init__(num_classes, in_channels, **kwargs)
-        self.dr_loss = MODELS.build({'num_classes': num_classes, **dr_loss}) if dr_loss else None
+        self.dr_loss: Any = MODELS.build({'num_classes': num_classes, **dr_loss}) if dr_loss else None
         self.centroids = ClassCentroids(num_classes, in_channels, **(centroids or {}))
         self.register_buffer('class_counts', torch.zeros(num_classes, dtype=torch.long))
         self.loss_scale = {'loss_cls': 1.0, 'loss_dr': 1.0}
@@ -87,7 +87,7 @@ class DRHead(LinearClsHead):
     def _dr_losses(self, features: Tensor, labels: Tensor) -> dict[str, Tensor]:
         if not self._has_class_counts and not self.class_counts.any():
             raise ConfigError(
-                'DRHead does not know the training images per class. Add dict(type=\'mmdrl.ClassCountsHook\') to '
+                "DRHead does not know the training images per class. Add dict(type='mmdrl.ClassCountsHook') to "
                 'custom_hooks, or call head.set_class_counts(counts).'
             )
         self._has_class_counts = True  # looked at once: reading a buffer stalls an accelerator

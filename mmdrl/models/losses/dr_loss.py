@@ -8,8 +8,7 @@ from torch import Tensor, nn
 from torch.distributed.nn.functional import all_gather
 
 from mmdrl.errors import ConfigError
-from mmdrl.functional import dr_loss
-from mmdrl.functional.robust import Distance, Scope
+from mmdrl.functional import Distance, Scope, dr_loss
 from mmdrl.models.radius import ClassStatistics, RadiusPolicy
 from mmdrl.registry import MODELS
 
@@ -47,9 +46,7 @@ class DRLoss(nn.Module):
         super().__init__()
         if not loss_weight >= 0:
             raise ConfigError(f'DRLoss: loss_weight must not be negative, got {loss_weight}.')
-        self.settings: dict[str, Any] = dict(
-            distance=distance, temperature=temperature, margin=margin, scope=scope
-        )
+        self.settings: dict[str, Any] = dict(distance=distance, temperature=temperature, margin=margin, scope=scope)
         try:  # the function knows what it takes; ask it now, not after an epoch
             dr_loss(torch.zeros(1, 1), torch.zeros(1).long(), torch.zeros(1, 1), torch.zeros(1), **self.settings)
         except ValueError as error:
@@ -86,9 +83,7 @@ def _build_radius(radius: dict[str, Any], num_classes: int) -> RadiusPolicy:
     name = radius.get('type')
     policy_class = MODELS.get(name) if isinstance(name, str) else name
     if not (isinstance(policy_class, type) and issubclass(policy_class, RadiusPolicy)):
-        known = sorted(
-            f'mmdrl.{key}' for key, entry in MODELS.module_dict.items() if issubclass(entry, RadiusPolicy)
-        )
+        known = sorted(f'mmdrl.{key}' for key, entry in MODELS.module_dict.items() if issubclass(entry, RadiusPolicy))
         raise ConfigError(
             f'DRLoss: radius must name a radius policy, one of {", ".join(known)} or your own subclass of '
             f'RadiusPolicy, got type={name!r}.'

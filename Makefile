@@ -1,0 +1,64 @@
+# The first make creates an environment by itself; see tools/dev/environment.sh.
+#   HOST=openmmlab (default) or onedl    which of the two stacks of OpenMMLab packages
+#   PYTHON=python3.12                    which interpreter
+#   SUITE=all (default), fast or host    which tests
+#   ARGS='-k radius'                     more for pytest
+
+# Not `?=`: some shells and conda export a HOST of their own. PYTHON and ARGS are taken from either.
+HOST = openmmlab
+SUITE = all
+export HOST
+
+# Small networks on small images gain nothing from more threads.
+OMP_NUM_THREADS ?= 1
+export OMP_NUM_THREADS
+# mim and MMEngine import pkg_resources, which says so each time.
+PYTHONWARNINGS ?= ignore:pkg_resources is deprecated:UserWarning
+export PYTHONWARNINGS
+
+IN_ENVIRONMENT = sh tools/dev/environment.sh
+PYTEST_all =
+PYTEST_fast = -m 'not slow'
+PYTEST_host = -m host
+TRAININGS = ce_r8_digits-lt crt_r8_digits-lt drl_r8_digits-lt
+
+.PHONY: help setup train $(TRAININGS) test pytest lint format clean
+.NOTPARALLEL:
+
+help:
+	@echo 'make setup   make the environment, or update it'
+	@echo 'make train   train three methods on long-tailed digits and compare them'
+	@echo 'make test    lint, then run the tests (SUITE=all|fast|host, ARGS=...)'
+	@echo 'make lint    ruff, mypy, import-linter'
+	@echo 'make format  let ruff rewrite the code'
+	@echo 'make clean   remove builds and caches, but no environment and no run'
+	@echo 'All but help and clean take HOST=openmmlab|onedl and PYTHON=python3.12.'
+
+setup:
+	@$(IN_ENVIRONMENT)
+
+train: $(TRAININGS)
+	@$(IN_ENVIRONMENT) python tools/analysis/compare_runs.py $(TRAININGS:%=work_dirs/%)
+
+$(TRAININGS):
+	@$(IN_ENVIRONMENT) mim train mmdrl configs/$@.py --gpus 0
+
+test: lint pytest
+
+pytest:
+	$(if $(filter $(SUITE),all fast host),,$(error expected SUITE=all, fast or host, got SUITE=$(SUITE)))
+	@$(IN_ENVIRONMENT) python -m pytest $(PYTEST_$(SUITE)) $(ARGS)
+
+lint:
+	@$(IN_ENVIRONMENT) ruff format --check .
+	@$(IN_ENVIRONMENT) ruff check .
+	@$(IN_ENVIRONMENT) mypy
+	@$(IN_ENVIRONMENT) lint-imports
+
+format:
+	@$(IN_ENVIRONMENT) ruff format .
+	@$(IN_ENVIRONMENT) ruff check --fix .
+
+clean:
+	rm -rf build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find mmdrl tools tests configs -name __pycache__ -type d -prune -exec rm -rf {} +

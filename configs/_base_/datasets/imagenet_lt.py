@@ -1,0 +1,14 @@
+# ImageNet-LT: 115,846 training images, 1000 classes of 1280 to 5. Selected on val, reported on test.
+_base_ = ['mmpretrain::_base_/datasets/imagenet_bs32_pil_resize.py']
+
+train_dataloader = dict(dataset=dict(split='', ann_file='ImageNet_LT_train.txt'))
+val_dataloader = dict(dataset=dict(split='', ann_file='ImageNet_LT_val.txt'))
+test_dataloader = dict(dataset=dict(split='', ann_file='ImageNet_LT_test.txt'))
+
+val_evaluator = [
+    dict(type='mmdrl.ShotAccuracy', many=100, few=20),
+    dict(type='mmdrl.ShotAccuracy', many=100, few=20, classifier='ncm', prefix='ncm'),
+]
+test_evaluator = val_evaluator
+val_cfg = dict()
+test_cfg = dict()

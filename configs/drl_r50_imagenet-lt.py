@@ -1,0 +1,1 @@
+_base_ = ['imagenet_lt/drl_r50_imagenet-lt-100e.py']

@@ -1,0 +1,13 @@
+"""Distributionally robust long-tail learning for MMPretrain.
+
+Importing the package checks the installed OpenMMLab packages and makes ``mmdrl::`` usable in ``_base_``. It
+imports neither torch nor a model: configs name those as ``mmdrl.<class>``, and the registry imports them then.
+"""
+
+from mmdrl.host import allow_inheritance, check_host
+from mmdrl.version import __version__
+
+check_host()
+allow_inheritance()
+
+__all__ = ['__version__']

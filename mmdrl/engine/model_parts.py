@@ -1,0 +1,54 @@
+"""Finding and handling parts of the model that a runner holds."""
+
+from fnmatch import fnmatchcase
+from typing import Any
+
+import torch
+from mmengine.dist import broadcast, is_distributed
+from mmengine.model import is_model_wrapper
+from torch import nn
+
+from mmdrl.errors import ConfigError
+from mmdrl.models import DRHead
+
+
+def unwrap(model: nn.Module) -> Any:
+    """The model without its wrapper for several processes, if it has one."""
+    return model.module if is_model_wrapper(model) else model
+
+
+def find_head(model: nn.Module) -> DRHead | None:
+    """The first ``DRHead`` in the model, if there is any."""
+    return next((module for module in model.modules() if isinstance(module, DRHead)), None)
+
+
+def matching_modules(model: nn.Module, pattern: str, stage: str) -> list[nn.Module]:
+    """Modules whose name fits the pattern.
+
+    Args:
+        model: The whole model, not wrapped.
+        pattern: Name as in ``named_modules``, ``*`` allowed.
+        stage: Stage that asks, for the message.
+
+    Raises:
+        ConfigError: If there is none.
+    """
+    modules = [module for name, module in model.named_modules() if name and fnmatchcase(name, pattern)]
+    if not modules:
+        names = ', '.join(name for name, _ in model.named_children())
+        raise ConfigError(
+            f'Stage {stage!r}: {pattern!r} must match the name of a module, such as {names} or a part of them '
+            '(backbone.layer1, head.fc, *.bn?), but matches none.'
+        )
+    return modules
+
+
+def initialise_anew(module: nn.Module) -> None:
+    """Reset all layers of a module to fresh random weights, the same on all processes."""
+    for part in module.modules():
+        if callable(reset := getattr(part, 'reset_parameters', None)):
+            reset()
+    if is_distributed():
+        for tensor in [*module.parameters(), *module.buffers()]:
+            with torch.no_grad():
+                broadcast(tensor.data)

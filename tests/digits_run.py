@@ -1,0 +1,55 @@
+"""A few seconds of the digits job: the real config with fewer images and epochs."""
+
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from mmdrl.engine.run import load_config
+
+ROOT = Path(__file__).parents[1]
+STAGES = [
+    dict(name='warm-up', epochs=2, loss_weights=dict(loss_dr=0.0)),
+    dict(name='feature', epochs=2, sampler=dict(type='mmdrl.ClassAwareSampler', num_samples=128)),
+    dict(
+        name='classifier',
+        epochs=1,
+        sampler=dict(type='mmdrl.ClassAwareSampler', num_samples=64),
+        freeze=['backbone'],
+        loss_weights=dict(loss_dr=0.0),
+    ),
+]
+
+
+def short_config(work_dir: Path, stages: list[dict[str, Any]] | None = None, **changes: Any) -> Config:
+    """``drl_r8_digits-lt.py`` for five epochs, without figures and without random shifts.
+
+    Without shifts an epoch depends on seed and epoch alone, so that an interrupted run can equal a whole one.
+
+    Args:
+        work_dir: Folder of the run.
+        stages: Plan in place of the usual two, two and one epochs.
+        **changes: Overrides of the config.
+    """
+    cfg = load_config(str(ROOT / 'configs/drl_r8_digits-lt.py'), work_dir=str(work_dir))
+    plan = STAGES if stages is None else stages
+    cfg.custom_hooks = [
+        dict(type='mmdrl.ClassCountsHook'),
+        dict(type='mmdrl.CentroidHook'),
+        dict(type='mmdrl.TwoStageHook', stages=plan),
+        dict(type='mmdrl.SummaryHook', figures=False),
+    ]
+    cfg.train_cfg.max_epochs = sum(stage['epochs'] for stage in plan)
+    cfg.train_dataloader.dataset.dataset.pipeline = [dict(type='PackInputs')]
+    cfg.log_level = 'WARNING'
+    cfg.merge_from_dict(changes)
+    return cfg
+
+
+def train(cfg: Config) -> Runner:
+    """Train in this process; the runner tells the rest."""
+    cfg.experiment_name = Path(cfg.work_dir).name + str(id(cfg))  # MMEngine keeps its loggers by name
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    return runner

@@ -1,0 +1,224 @@
+"""LongTailDataset: the published selection rule, and a hold-out that cannot leak into the tail."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mmengine.dataset import RepeatDataset
+from mmpretrain.datasets import BaseDataset
+from numpy.testing import assert_array_equal
+
+from mmdrl.datasets import LongTailDataset, dataset_labels
+from mmdrl.datasets.long_tail import shuffled_class_indices
+from mmdrl.errors import ConfigError, DataError
+from mmdrl.registry import DATASETS
+
+
+@DATASETS.register_module(force=True)
+class NumberedRows(BaseDataset):
+    """Rows with a label and their own number."""
+
+    def __init__(self, labels, **kwargs):
+        self.rows = [dict(gt_label=int(label), number=number) for number, label in enumerate(labels)]
+        super().__init__(ann_file='', serialize_data=False, **kwargs)
+
+    def load_data_list(self):
+        return list(self.rows)
+
+
+def shuffled_labels(num_classes: int, per_class: int, seed: int = 1) -> np.ndarray:
+    labels = np.repeat(np.arange(num_classes), per_class)
+    np.random.default_rng(seed).shuffle(labels)
+    return labels
+
+
+def published_selection(labels, counts, seed):
+    """The selection loop of LDAM-DRW's imbalance_cifar.py, on NumPy's global stream."""
+    state = np.random.get_state()
+    np.random.seed(seed)
+    selected = []
+    for the_class, the_number in zip(np.unique(labels), counts, strict=True):
+        idx = np.where(labels == the_class)[0]
+        np.random.shuffle(idx)
+        selected.extend(idx[:the_number])
+    np.random.set_state(state)
+    return selected
+
+
+@pytest.mark.parametrize(('ratio', 'total'), [(100, 10847), (50, 12608), (10, 19573)])
+def test_size_is_the_published_one_of_cifar100_lt(ratio, total):
+    dataset = LongTailDataset(NumberedRows(shuffled_labels(100, 500)), ratio)
+    assert len(dataset) == total
+    assert (dataset.class_counts[0], dataset.class_counts[-1]) == (500, 500 // ratio)
+
+
+@pytest.mark.parametrize(('ratio', 'seed'), [(100, 0), (10, 0), (20, 7)])
+def test_indices_follow_the_published_rule_order_included(ratio, seed):
+    labels = shuffled_labels(10, 300)
+    dataset = LongTailDataset(NumberedRows(labels), ratio, seed=seed)
+    counts = [int(300 * (1 / ratio) ** (label / 9.0)) for label in range(10)]
+    assert_array_equal(dataset.indices, published_selection(labels, counts, seed))
+
+
+def test_selection_leaves_the_global_random_stream_alone():
+    np.random.seed(5)
+    expected = np.random.rand()
+    np.random.seed(5)
+    LongTailDataset(NumberedRows(shuffled_labels(3, 20)), 4)
+    assert np.random.rand() == expected
+
+
+@given(
+    num_classes=st.integers(1, 6),
+    spare=st.lists(st.integers(0, 9), min_size=6, max_size=6),
+    held=st.integers(0, 5),
+    ratio=st.floats(1, 5),
+    profile=st.sampled_from(['exp', 'step', 'pareto']),
+    seed=st.integers(0, 2**32 - 1),
+)
+@settings(max_examples=60, deadline=None)
+def test_parts_are_disjoint_and_have_their_counts(num_classes, spare, held, ratio, profile, seed):
+    labels = np.repeat(np.arange(num_classes), [held + 5 + extra for extra in spare[:num_classes]])
+    np.random.RandomState(seed).shuffle(labels)
+    rows = NumberedRows(labels)
+    arguments = dict(profile=profile, seed=seed, holdout_per_class=held)
+    tail = LongTailDataset(rows, ratio, **arguments)
+    assert_array_equal(np.bincount(labels[tail.indices], minlength=num_classes), tail.class_counts)
+    assert len(set(tail.indices.tolist())) == len(tail.indices) == len(tail)
+    assert tail.class_counts[0] == np.bincount(labels).min() - held
+    if held:
+        held_out = LongTailDataset(rows, ratio, **arguments, part='holdout')
+        assert held_out.class_counts.tolist() == [held] * num_classes
+        assert not set(held_out.indices.tolist()) & set(tail.indices.tolist())
+
+
+def test_holdout_is_the_same_for_every_ratio_and_profile():
+    rows = NumberedRows(shuffled_labels(5, 30))
+    holdouts = [
+        LongTailDataset(rows, ratio, profile, holdout_per_class=10, part='holdout').indices
+        for ratio, profile in [(1, 'exp'), (20, 'exp'), (5, 'step')]
+    ]
+    assert_array_equal(holdouts[0], holdouts[1])
+    assert_array_equal(holdouts[0], holdouts[2])
+
+
+def test_smaller_tail_is_contained_in_a_larger_one():
+    rows = NumberedRows(shuffled_labels(5, 30))
+    large, small = (set(LongTailDataset(rows, ratio).indices.tolist()) for ratio in (2, 10))
+    assert small < large
+
+
+def test_seed_decides_the_images_but_not_the_counts():
+    rows = NumberedRows(shuffled_labels(5, 30))
+    first, second = (LongTailDataset(rows, 10, seed=seed) for seed in (0, 1))
+    assert_array_equal(first.class_counts, second.class_counts)
+    assert set(first.indices.tolist()) != set(second.indices.tolist())
+
+
+def test_samples_are_those_of_the_wrapped_set():
+    labels = shuffled_labels(4, 20)
+    dataset = LongTailDataset(NumberedRows(labels), 5)
+    for position, wrapped in enumerate(dataset.indices):
+        assert dataset[position]['number'] == dataset.get_data_info(position)['number'] == wrapped
+        assert dataset.get_cat_ids(position) == [labels[wrapped]]
+    assert dataset[-1]['number'] == dataset.indices[-1]
+    assert_array_equal(dataset.get_gt_labels(), labels[dataset.indices])
+    assert_array_equal(dataset_labels(dataset), labels[dataset.indices])
+
+
+def test_config_is_built_in_any_scope_and_max_count_caps_the_head():
+    dataset = DATASETS.build(
+        dict(
+            type='mmdrl.LongTailDataset',
+            dataset=dict(type='RepeatDataset', dataset=dict(type='mmdrl.NumberedRows', labels=[0, 1] * 9), times=2),
+            imbalance_ratio=2,
+            max_count=12,
+        )
+    )
+    assert isinstance(dataset.dataset, RepeatDataset)
+    assert dataset.class_counts.tolist() == [12, 6]
+    assert dataset[0]['gt_label'] == 0
+
+
+def test_metainfo_adds_the_counts_to_a_copy():
+    rows = NumberedRows([0, 1] * 8, classes=['ant', 'bee'])
+    dataset = LongTailDataset(rows, 4)
+    assert dataset.metainfo == {'classes': ('ant', 'bee'), 'class_counts': [8, 2]}
+    dataset.metainfo['class_counts'].clear()
+    assert dataset.metainfo['class_counts'] == [8, 2]
+    assert 'class_counts' not in rows.metainfo
+    assert dataset.CLASSES == ('ant', 'bee')
+
+
+def test_lazy_set_is_read_at_first_use():
+    rows = NumberedRows([0, 1] * 8, lazy_init=True)
+    dataset = LongTailDataset(rows, 4, lazy_init=True)
+    assert not rows._fully_initialized
+    assert len(dataset) == 10
+
+
+def test_pipeline_belongs_to_the_wrapped_set():
+    """MMPretrain's SwitchRecipeHook descends to `.dataset` unless the wrapper itself has a `pipeline`."""
+    assert not hasattr(LongTailDataset(NumberedRows([0, 1] * 8), 4), 'pipeline')
+
+
+def test_broken_image_is_replaced_from_the_same_part():
+    labels = shuffled_labels(3, 20)
+    broken = set(LongTailDataset(NumberedRows(labels), 4, holdout_per_class=5).indices[:-2].tolist())
+
+    def drop_broken(row):
+        return None if row['number'] in broken else row
+
+    dataset = LongTailDataset(NumberedRows(labels, pipeline=[drop_broken]), 4, holdout_per_class=5)
+    np.random.seed(0)
+    seen = {dataset[0]['number'] for _ in range(50)}
+    assert seen == set(dataset.indices[-2:].tolist())
+
+
+def test_part_of_broken_images_only_is_an_error():
+    dataset = LongTailDataset(NumberedRows([0, 1] * 8, pipeline=[lambda row: None], max_refetch=3), 4)
+    with pytest.raises(DataError, match='nothing for 4 images'):
+        dataset[0]
+
+
+def test_first_passes_over_images_of_the_same_shuffle():
+    labels = shuffled_labels(3, 12)
+    whole = shuffled_class_indices(labels, np.array([12, 12, 12]), seed=3).reshape(3, 12)
+    assert_array_equal(
+        shuffled_class_indices(labels, np.array([2, 3, 0]), 3, first=4), [*whole[0, 4:6], *whole[1, 4:7]]
+    )
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'error', 'message'),
+    [
+        (dict(imbalance_ratio=0.01), ConfigError, 'at least 1, got 0.01'),
+        (dict(imbalance_ratio=float('nan')), ConfigError, 'at least 1, got nan'),
+        (dict(imbalance_ratio=2, profile='linear'), ConfigError, "profile must be one of .*'linear'"),
+        (dict(imbalance_ratio=2, part='val'), ConfigError, "part must be one of .*'val'"),
+        (dict(imbalance_ratio=2, part='holdout'), ConfigError, "at least 1 for part='holdout', got 0"),
+        (dict(imbalance_ratio=2, holdout_per_class=-1), ConfigError, 'holdout_per_class must be at least 0'),
+        (dict(imbalance_ratio=100), ConfigError, 'long tail cannot be cut'),
+        (dict(imbalance_ratio=1, max_count=9), DataError, 'Class 1 has 7 images, but 9 are needed'),
+        (dict(imbalance_ratio=2, holdout_per_class=7), DataError, 'Class 1 has 7 images, but 8 are needed'),
+        (
+            dict(imbalance_ratio=2, holdout_per_class=8, part='holdout'),
+            DataError,
+            'Class 1 has 7 .* 8 are needed',
+        ),
+    ],
+)
+def test_what_cannot_be_cut_is_refused(arguments, error, message):
+    rows = NumberedRows([0] * 10 + [1] * 7 + [2] * 9)
+    with pytest.raises(error, match=message):
+        LongTailDataset(rows, **arguments)
+
+
+def test_class_without_an_image_is_refused():
+    with pytest.raises(DataError, match='Class 2 has 0 images, but 1 are needed'):
+        LongTailDataset(NumberedRows([0, 1] * 5, classes=['a', 'b', 'c']), 2)
+
+
+def test_labels_beyond_the_named_classes_are_refused():
+    with pytest.raises(DataError, match=r'NumberedRows must be in \[0, 2\), got 3'):
+        LongTailDataset(NumberedRows([0, 1, 3], classes=['a', 'b']), 1)

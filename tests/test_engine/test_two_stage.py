@@ -1,0 +1,166 @@
+"""Stages in a real run: what changes at each boundary, what freezes, and resuming."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from digits_run import STAGES, short_config, train
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+
+from mmdrl.datasets import ClassAwareSampler
+from mmdrl.errors import ConfigError
+
+
+@HOOKS.register_module()
+class Witness(Hook):
+    """Notes what each iteration sees."""
+
+    priority = 'LOWEST'
+
+    def __init__(self) -> None:
+        self.seen: list[dict[str, Any]] = []
+
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        model = runner.model
+        self.seen.append(
+            dict(
+                epoch=runner.epoch,
+                sampler=type(runner.train_dataloader.sampler).__name__,
+                sampler_epoch=getattr(runner.train_dataloader.sampler, 'epoch', None),
+                losses=sorted(key for key in outputs if key.startswith('loss')),
+                lr=runner.optim_wrapper.get_lr()['lr'][0],
+                weight=model.backbone.conv1.weight.detach().clone(),
+                bn=model.backbone.bn1.running_mean.clone(),
+                fc=model.head.fc.weight.detach().clone(),
+                momenta=len(runner.optim_wrapper.optimizer.state),
+            )
+        )
+
+
+def watch(cfg: Any) -> list[dict[str, Any]]:
+    cfg.custom_hooks.append(dict(type='mmengine.Witness'))
+    runner = train(cfg)
+    return next(hook.seen for hook in runner.hooks if isinstance(hook, Witness))
+
+
+def epoch_of(seen: list[dict[str, Any]], epoch: int) -> list[dict[str, Any]]:
+    return [entry for entry in seen if entry['epoch'] == epoch]
+
+
+@pytest.fixture(scope='module')
+def seen(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    return watch(short_config(tmp_path_factory.mktemp('stages') / 'run'))
+
+
+def test_sampler_is_swapped_at_the_boundaries_and_told_the_epoch(seen: list) -> None:
+    names = [{entry['sampler'] for entry in epoch_of(seen, epoch)} for epoch in range(5)]
+    assert names == [{'DefaultSampler'}] * 2 + [{'ClassAwareSampler'}] * 3
+    assert all(entry['sampler_epoch'] == entry['epoch'] for entry in seen)
+    assert [len(epoch_of(seen, epoch)) for epoch in (2, 4)] == [128 // 32, 64 // 32]
+
+
+def test_dr_loss_runs_in_its_stage_only(seen: list) -> None:
+    losses = [epoch_of(seen, epoch)[0]['losses'] for epoch in range(5)]
+    without, with_dr = ['loss', 'loss_cls'], ['loss', 'loss_cls', 'loss_dr']
+    assert losses == [without, without, with_dr, with_dr, without]
+
+
+def test_frozen_part_neither_learns_nor_updates_batch_statistics(seen: list) -> None:
+    before, *frozen = [epoch_of(seen, 3)[-1], *epoch_of(seen, 4)]
+    assert all(torch.equal(entry['weight'], before['weight']) for entry in frozen)
+    assert all(torch.equal(entry['bn'], before['bn']) for entry in frozen)
+    assert not torch.equal(frozen[-1]['fc'], before['fc'])
+    assert not torch.equal(epoch_of(seen, 3)[0]['bn'], epoch_of(seen, 3)[-1]['bn'])
+
+
+def test_schedule_of_the_run_goes_on_where_stages_have_none(seen: list) -> None:
+    rates = [epoch_of(seen, epoch)[0]['lr'] for epoch in range(5)]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[0] == pytest.approx(0.1)
+
+
+def test_stage_may_have_rate_schedule_and_fresh_head_of_its_own(tmp_path: Path) -> None:
+    stages = [
+        dict(name='one', epochs=1),
+        dict(
+            name='two',
+            epochs=2,
+            lr=0.05,
+            param_scheduler=[dict(type='MultiStepLR', milestones=[1], gamma=0.1)],
+            reset=['head.fc'],
+            freeze=['backbone.*'],
+        ),
+        dict(name='three', epochs=1, lr=0.02),
+    ]
+    seen = watch(short_config(tmp_path / 'run', stages))
+    rates = [epoch_of(seen, epoch)[0]['lr'] for epoch in range(4)]
+    assert rates == pytest.approx([0.1, 0.05, 0.005, 0.02])
+    jump = (epoch_of(seen, 1)[0]['fc'] - epoch_of(seen, 0)[-1]['fc']).abs().mean()
+    step = (epoch_of(seen, 1)[1]['fc'] - epoch_of(seen, 1)[0]['fc']).abs().mean()
+    assert jump > 5 * step
+    assert epoch_of(seen, 1)[0]['momenta'] == 2  # fc weight and bias; those of stage one are gone
+    assert epoch_of(seen, 3)[0]['momenta'] > 2  # thawed again
+
+
+@HOOKS.register_module()
+class PowerCut(Hook):
+    """Ends the run in the middle of an epoch."""
+
+    def __init__(self, epoch: int):
+        self.epoch = epoch
+
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        if runner.epoch == self.epoch:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.host
+@pytest.mark.parametrize('epoch', [1, 2, 3, 4])
+def test_resumed_run_ends_like_the_whole_one(tmp_path: Path, epoch: int) -> None:
+    """Before, at and after each boundary: bit for bit, on the CPU, with an interrupted epoch done again."""
+    stages = [*STAGES[:2], {**STAGES[2], 'lr': 0.05}]
+    whole = train(short_config(tmp_path / 'whole', stages)).model.state_dict()
+    cut = short_config(tmp_path / 'cut', stages)
+    cut.custom_hooks.append(dict(type='mmengine.PowerCut', epoch=epoch))
+    with pytest.raises(KeyboardInterrupt):
+        train(cut)
+    resumed = train(short_config(tmp_path / 'cut', stages, resume=True))
+    assert resumed.epoch == 5
+    state = resumed.model.state_dict()
+    assert state.keys() == whole.keys()
+    assert all(torch.equal(state[key], whole[key]) for key in whole)
+
+
+def test_resuming_with_other_stages_is_refused(tmp_path: Path) -> None:
+    train(short_config(tmp_path / 'run'))
+    other = [dict(name='one', epochs=3), dict(name='two', epochs=3)]
+    with pytest.raises(ConfigError, match=r'warm-up.*one'):
+        train(short_config(tmp_path / 'run', other, resume=True))
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (dict(freeze=['backbone.layer9']), r'layer9.*backbone'),
+        (dict(reset=['classifier']), 'classifier.*head'),
+        (dict(loss_weights=dict(loss_kl=1.0)), 'loss_cls.*loss_kl'),
+        (dict(epochs=3), 'max_epochs'),
+        (dict(sampler=dict(type='mmdrl.ClassAwareSampler', samples_per_class=0)), 'samples_per_class'),
+    ],
+)
+def test_plan_that_does_not_fit_the_model_stops_before_training(tmp_path: Path, change: dict, message: str) -> None:
+    cfg = short_config(tmp_path / 'run', [STAGES[0], {**STAGES[2], **change}])
+    cfg.train_cfg.max_epochs = 3
+    with pytest.raises(ConfigError, match=message):
+        train(cfg)
+    assert not list((tmp_path / 'run').glob('*.pth'))
+
+
+def test_stages_share_one_copy_of_the_data_set(tmp_path: Path) -> None:
+    runner = train(short_config(tmp_path / 'run'))
+    assert isinstance(runner.train_dataloader.sampler, ClassAwareSampler)
+    first = runner.build_dataloader(runner._train_dataloader, seed=0).dataset
+    assert type(first) is type(runner.train_dataloader.dataset)
+    assert runner.max_iters == runner.iter
