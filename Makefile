@@ -12,14 +12,17 @@ export HOST
 # Small networks on small images gain nothing from more threads.
 OMP_NUM_THREADS ?= 1
 export OMP_NUM_THREADS
-# mim and MMEngine import pkg_resources, which says so each time.
-PYTHONWARNINGS ?= ignore:pkg_resources is deprecated:UserWarning
+# Two that come with every start: mim and MMEngine import pkg_resources, MMCV lite has no CUDA operators.
+PYTHONWARNINGS ?= ignore:pkg_resources is deprecated:UserWarning,ignore:Fail to import ``MultiScale:UserWarning
 export PYTHONWARNINGS
 
 IN_ENVIRONMENT = sh tools/dev/environment.sh
 PYTEST_all =
 PYTEST_fast = -m 'not slow'
 PYTEST_host = -m host
+ifeq ($(filter $(SUITE),all fast host),)
+$(error expected SUITE=all, fast or host, got SUITE=$(SUITE))
+endif
 TRAININGS = ce_r8_digits-lt crt_r8_digits-lt drl_r8_digits-lt
 
 .PHONY: help setup train $(TRAININGS) test pytest lint format clean
@@ -46,7 +49,6 @@ $(TRAININGS):
 test: lint pytest
 
 pytest:
-	$(if $(filter $(SUITE),all fast host),,$(error expected SUITE=all, fast or host, got SUITE=$(SUITE)))
 	@$(IN_ENVIRONMENT) python -m pytest $(PYTEST_$(SUITE)) $(ARGS)
 
 lint:

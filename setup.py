@@ -115,7 +115,7 @@ setup(
     description='Distributionally robust long-tail learning for MMPretrain',
     long_description=long_description(),
     long_description_content_type='text/markdown',
-    url='https://github.com/mmdrl/mmdrl',
+    url='https://arxiv.org/abs/2104.03066',  # the method; mim list prints it
     license='Apache-2.0',
     keywords='long-tail, imbalanced classification, distributionally robust, OpenMMLab, MMPretrain',
     classifiers=[

@@ -1,7 +1,7 @@
 """Distributionally robust long-tail learning for MMPretrain.
 
 Importing the package checks the installed OpenMMLab packages and makes ``mmdrl::`` usable in ``_base_``. It
-imports neither torch nor a model: configs name those as ``mmdrl.<class>``, and the registry imports them then.
+imports neither torch nor a model: configs name those as ``mmdrl.<class>``, which imports them on demand.
 """
 
 from mmdrl.host import allow_inheritance, check_host

@@ -38,6 +38,10 @@ class HostPackage(NamedTuple):
         """Every distribution that provides the module."""
         return (self.upstream, self.onedl, *self.others)
 
+    def accepts(self, version: str) -> bool:
+        """Whether a version works."""
+        return SpecifierSet(self.versions).contains(version, prereleases=True)
+
     def installed(self) -> dict[str, str]:
         """Versions of the installed distributions, by name."""
         versions = {}
@@ -93,7 +97,7 @@ def _check_package(package: HostPackage, installed: dict[HostPackage, dict[str, 
         repair = f'pip install "{_requirement(package, package.onedl if onedl else package.upstream)}"'
         raise HostError(f'{expected}, which is not installed: run `{repair if others else INSTALL}`.')
     for name, version in found.items():  # at most one; none for a source tree on PYTHONPATH
-        if not SpecifierSet(package.versions).contains(version, prereleases=True):
+        if not package.accepts(version):
             repair = f'pip install "{_requirement(package, name)}"'
             raise HostError(f'{expected}, found {_listing(found)}: run `{repair}`.')
 

@@ -1,7 +1,7 @@
 """The one function that MMEngine looks up as ``<package>.utils.register_all_modules``.
 
-``mmengine.hub.get_model('mmdrl::...')`` and some of OpenMMLab's tools import it by that name: hence this file,
-and nothing else belongs in it.
+``mmengine.hub.get_model('mmdrl::...')`` and some of OpenMMLab's tools import it by that name: hence this
+file, and nothing else belongs in it.
 """
 
 from datetime import datetime

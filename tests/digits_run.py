@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from mmdrl.engine.run import load_config
@@ -47,9 +48,11 @@ def short_config(work_dir: Path, stages: list[dict[str, Any]] | None = None, **c
     return cfg
 
 
-def train(cfg: Config) -> Runner:
-    """Train in this process; the runner tells the rest."""
+def train(cfg: Config, *hooks: Hook) -> Runner:
+    """Train in this process, with further hooks; the runner tells the rest."""
     cfg.experiment_name = Path(cfg.work_dir).name + str(id(cfg))  # MMEngine keeps its loggers by name
     runner = Runner.from_cfg(cfg)
+    for hook in hooks:
+        runner.register_hook(hook)
     runner.train()
     return runner

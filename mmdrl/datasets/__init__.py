@@ -2,8 +2,16 @@
 
 from .arrays import ArrayDataset
 from .digits import Digits
-from .labels import check_labels, dataset_labels
+from .labels import check_labels, dataset_labels, whole_dataset
 from .long_tail import LongTailDataset
 from .samplers import ClassAwareSampler
 
-__all__ = ['ArrayDataset', 'ClassAwareSampler', 'Digits', 'LongTailDataset', 'check_labels', 'dataset_labels']
+__all__ = [
+    'ArrayDataset',
+    'ClassAwareSampler',
+    'Digits',
+    'LongTailDataset',
+    'check_labels',
+    'dataset_labels',
+    'whole_dataset',
+]

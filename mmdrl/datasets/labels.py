@@ -47,6 +47,11 @@ def dataset_labels(dataset: Any) -> NDArray[np.int64]:
     return labels.astype(np.int64)
 
 
+def whole_dataset(dataset: Any) -> Any:
+    """The data set behind ``num_batch_per_epoch``, which shortens an epoch and leaves the classes as they are."""
+    return dataset._dataset if isinstance(dataset, _SlicedDataset) else dataset
+
+
 def _labels_through_wrappers(dataset: Any) -> ArrayLike:
     """Labels from the parts of a wrapper, or from the data set itself."""
     # The slice comes first: it forwards every attribute, get_gt_labels of the whole set among them.

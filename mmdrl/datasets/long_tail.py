@@ -5,7 +5,6 @@ tail. So they cannot overlap, the held-out part is the same for every imbalance 
 held out the tail is the published CIFAR-LT selection, order included.
 """
 
-import copy
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -126,7 +125,7 @@ class LongTailDataset:
     @property
     def metainfo(self) -> dict:
         """A copy of the wrapped set's meta information, with ``class_counts`` of this part as a list."""
-        metainfo = copy.deepcopy(self.dataset.metainfo)
+        metainfo = dict(self.dataset.metainfo)
         if self._fully_initialized:
             metainfo['class_counts'] = self.class_counts.tolist()
         return metainfo

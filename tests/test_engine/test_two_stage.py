@@ -7,13 +7,11 @@ import pytest
 import torch
 from digits_run import STAGES, short_config, train
 from mmengine.hooks import Hook
-from mmengine.registry import HOOKS
 
 from mmdrl.datasets import ClassAwareSampler
 from mmdrl.errors import ConfigError
 
 
-@HOOKS.register_module()
 class Witness(Hook):
     """Notes what each iteration sees."""
 
@@ -40,9 +38,9 @@ class Witness(Hook):
 
 
 def watch(cfg: Any) -> list[dict[str, Any]]:
-    cfg.custom_hooks.append(dict(type='mmengine.Witness'))
-    runner = train(cfg)
-    return next(hook.seen for hook in runner.hooks if isinstance(hook, Witness))
+    witness = Witness()
+    train(cfg, witness)
+    return witness.seen
 
 
 def epoch_of(seen: list[dict[str, Any]], epoch: int) -> list[dict[str, Any]]:
@@ -104,7 +102,6 @@ def test_stage_may_have_rate_schedule_and_fresh_head_of_its_own(tmp_path: Path) 
     assert epoch_of(seen, 3)[0]['momenta'] > 2  # thawed again
 
 
-@HOOKS.register_module()
 class PowerCut(Hook):
     """Ends the run in the middle of an epoch."""
 
@@ -122,10 +119,8 @@ def test_resumed_run_ends_like_the_whole_one(tmp_path: Path, epoch: int) -> None
     """Before, at and after each boundary: bit for bit, on the CPU, with an interrupted epoch done again."""
     stages = [*STAGES[:2], {**STAGES[2], 'lr': 0.05}]
     whole = train(short_config(tmp_path / 'whole', stages)).model.state_dict()
-    cut = short_config(tmp_path / 'cut', stages)
-    cut.custom_hooks.append(dict(type='mmengine.PowerCut', epoch=epoch))
     with pytest.raises(KeyboardInterrupt):
-        train(cut)
+        train(short_config(tmp_path / 'cut', stages), PowerCut(epoch))
     resumed = train(short_config(tmp_path / 'cut', stages, resume=True))
     assert resumed.epoch == 5
     state = resumed.model.state_dict()

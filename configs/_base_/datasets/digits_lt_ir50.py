@@ -17,7 +17,9 @@ val_dataloader = dict(
     batch_size=500,
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(part='holdout', dataset=dict(type='mmdrl.Digits', pipeline=test_pipeline), **long_tail),
+    dataset=dict(
+        part='holdout', dataset=dict(type='mmdrl.Digits', pipeline=test_pipeline, test_mode=True), **long_tail
+    ),
 )
 test_dataloader = val_dataloader
 

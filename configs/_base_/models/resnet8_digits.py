@@ -1,6 +1,6 @@
 model = dict(
     type='ImageClassifier',
-    data_preprocessor=dict(num_classes=10, mean=[77.9], std=[96.4], to_rgb=False),
+    data_preprocessor=dict(num_classes=10, mean=[78.7], std=[96.0], to_rgb=False),
     backbone=dict(type='mmdrl.ResNet8', in_channels=1),
     neck=dict(type='GlobalAveragePooling'),
     head=dict(

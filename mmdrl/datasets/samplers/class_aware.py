@@ -12,7 +12,7 @@ from mmengine.dist import get_dist_info, sync_random_seed
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
-from mmdrl.datasets.labels import check_labels, dataset_labels
+from mmdrl.datasets.labels import check_labels, dataset_labels, whole_dataset
 from mmdrl.errors import ConfigError, DataError
 from mmdrl.registry import DATA_SAMPLERS
 
@@ -70,7 +70,8 @@ class ClassAwareSampler(Sampler[int]):
     """Draw the classes equally often, ``samples_per_class`` images in a row; see :func:`class_aware_order`.
 
     Args:
-        dataset: Data set whose labels :func:`mmdrl.datasets.dataset_labels` can tell.
+        dataset: Data set whose labels :func:`mmdrl.datasets.dataset_labels` can tell. ``num_batch_per_epoch``
+            does not limit it: give ``num_samples``.
         samples_per_class: Images in a row of one class.
         num_samples: Length of an epoch over all processes. None: size of the largest class times K.
         seed: Of the order, at least 0. None: one that all processes agree on.
@@ -93,7 +94,7 @@ class ClassAwareSampler(Sampler[int]):
             raise ConfigError(f'num_samples must be at least 1, or None for n_max * K, got {num_samples}.')
         if seed is not None and seed < 0:
             raise ConfigError(f'seed must be at least 0, or None, got {seed}.')
-        self.labels = dataset_labels(dataset)
+        self.labels = dataset_labels(whole_dataset(dataset))
         check_labels(self.labels, where=f'The labels of {type(dataset).__name__}')
         counts = np.bincount(self.labels, minlength=1)
         if counts.min() < 1:

@@ -5,7 +5,7 @@ from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmdrl.datasets.labels import check_labels, dataset_labels
+from mmdrl.datasets.labels import check_labels, dataset_labels, whole_dataset
 from mmdrl.engine.model_parts import find_head
 from mmdrl.errors import ConfigError
 from mmdrl.evaluation import ShotAccuracy
@@ -29,7 +29,7 @@ class ClassCountsHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Count the training set into the head."""
-        dataset = runner.train_dataloader.dataset
+        dataset = whole_dataset(runner.train_dataloader.dataset)
         labels = torch.as_tensor(dataset_labels(dataset))
         head = find_head(runner.model)
         num_classes = head.num_classes if head is not None else int(labels.max()) + 1

@@ -1,0 +1,120 @@
+"""Mistakes of a user end before training, in a sentence, and leave no work folder behind."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from command import ROOT, tool
+from digits_run import short_config
+
+from mmdrl.engine.run import evaluate, load_config, train_model
+from mmdrl.errors import ConfigError, DataError, MMDRLError
+
+CONFIG = ROOT / 'configs/drl_r8_digits-lt.py'
+
+
+def refused(cfg: Any, error: type[MMDRLError], message: str, **settings: Any) -> None:
+    cfg.experiment_name = Path(cfg.work_dir).parent.name  # MMEngine keeps its loggers by name
+    with pytest.raises(error, match=message):
+        train_model(cfg, **settings)
+    assert not Path(cfg.work_dir).exists()
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'model.head.dr_loss.radius.type': 'mmdrl.BigRadius'}, r'CountRadius.*LearnedRadius.*BigRadius'),
+        ({'model.head.dr_loss.radius.scale': -1.0}, r'scale.*-1'),
+        ({'model.head.dr_loss.scope': 'batch'}, r"scope.*'batch'"),
+        ({'model.head.num_classes': 12}, r'num_classes is 12.*10 classes.*num_classes=10'),
+        ({'train_cfg.max_epochs': 7}, r'2 \+ 2 \+ 1 = 5 epochs.*7'),
+        ({'train_dataloader.dataset.imbalance_ratio': 0.01}, r'imbalance_ratio.*0\.01.*100'),
+        ({'val_evaluator.0.many': 10}, r'many.*few'),
+    ],
+)
+def test_config_that_cannot_work_is_refused(tmp_path: Path, changes: dict, message: str) -> None:
+    refused(short_config(tmp_path / 'run', **changes), ConfigError, message)
+
+
+def test_more_images_than_there_are_is_refused(tmp_path: Path) -> None:
+    cfg = short_config(tmp_path / 'run', **{'train_dataloader.dataset.max_count': 500})
+    refused(cfg, DataError, r'Class 0 has 178 images, but 550 are needed')
+
+
+def write_images(path: Path, labels: list[int]) -> None:
+    images = np.zeros((len(labels), 8, 8, 1), dtype=np.uint8)
+    np.savez(path, images=images, labels=np.array(labels))
+
+
+@pytest.mark.parametrize(
+    ('labels', 'error', 'message'),
+    [
+        ([*range(10), 10], DataError, r'in \[0, 10\), got 10 at position 10.*num_classes'),
+        ([0, 1, 2, 3, 4, 5, 6, 8, 9], ConfigError, r'none for 1 of 10 \(class 7\)'),
+    ],
+)
+def test_training_labels_must_fit_the_head(
+    tmp_path: Path, labels: list[int], error: type[MMDRLError], message: str
+) -> None:
+    write_images(tmp_path / 'images.npz', labels)
+    cfg = short_config(tmp_path / 'run', stages=[dict(name='only', epochs=1)])
+    pipeline = [dict(type='PackInputs')]
+    cfg.train_dataloader.dataset = dict(
+        type='mmdrl.ArrayDataset', data_file='images.npz', data_root=str(tmp_path), pipeline=pipeline
+    )
+    refused(cfg, error, message)
+
+
+@pytest.mark.parametrize(('root', 'message'), [('nowhere', 'folder .*nowhere'), ('.', r'file at .*images\.npz')])
+def test_missing_data_is_named(tmp_path: Path, root: str, message: str) -> None:
+    cfg = short_config(tmp_path / 'run')
+    dataset = dict(type='mmdrl.ArrayDataset', data_file='images.npz', data_root=str(tmp_path / root))
+    cfg.train_dataloader.dataset.dataset = dataset
+    refused(cfg, DataError, message + r'.*train_dataloader\.dataset\.dataset')
+
+
+def test_missing_checkpoint_to_resume_from_is_named(tmp_path: Path) -> None:
+    refused(short_config(tmp_path / 'run'), DataError, r'lost\.pth', resume='lost.pth')
+
+
+def test_mixed_precision_on_the_cpu_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('torch.cuda.is_available', lambda: False)
+    refused(short_config(tmp_path / 'run'), ConfigError, '--amp needs a GPU', amp=True)
+
+
+def test_a_work_folder_that_was_there_stays(tmp_path: Path) -> None:
+    folder = tmp_path / 'run'
+    folder.mkdir()
+    (folder / 'notes.txt').write_text('mine')
+    cfg = short_config(folder, **{'model.head.num_classes': 12})
+    with pytest.raises(ConfigError):
+        train_model(cfg)
+    assert (folder / 'notes.txt').read_text() == 'mine'
+
+
+def test_missing_checkpoint_to_test_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r'lost\.pth'):
+        evaluate(short_config(tmp_path / 'run'), 'lost.pth')
+
+
+@pytest.mark.parametrize('option', ['max_epochs', 'a=[dict(b=1, c=2)]'])
+def test_override_that_cannot_be_read_is_quoted(option: str) -> None:
+    with pytest.raises(ConfigError, match='cfg-options') as refusal:
+        load_config(str(CONFIG), [option])
+    assert option in str(refusal.value)
+
+
+def test_missing_config_is_named() -> None:
+    with pytest.raises(ConfigError, match=r'configs/no\.py'):
+        load_config('configs/no.py')
+
+
+def test_tool_prints_the_sentence_alone_and_fails(tmp_path: Path) -> None:
+    option = 'model.head.dr_loss.radius.type=mmdrl.BigRadius'
+    answer = tool('train', CONFIG, '--gpus', 0, '--cfg-options', option, cwd=tmp_path)
+    assert answer.returncode == 1
+    assert 'Traceback' not in answer.stdout
+    last = answer.stdout.strip().splitlines()[-1]
+    assert last.startswith('error: DRLoss: radius must name a radius policy')
+    assert not (tmp_path / 'work_dirs').exists() or not list((tmp_path / 'work_dirs').iterdir())

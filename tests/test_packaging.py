@@ -1,0 +1,147 @@
+"""What an installation brings: mim and MMEngine find configs, tools and the index, and it all goes away again.
+
+Each installation has an environment of its own, which sees the packages of the running one behind its own.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCES = ('mmdrl', 'configs', 'tools', 'requirements', 'setup.py', 'pyproject.toml', 'MANIFEST.in', 'LICENSE')
+OFFLINE = ('--no-deps', '--no-build-isolation')
+
+# As `mim train`, MMEngine's hub and `_base_` look things up; each has its own way to the package's folder.
+LOOK_UP = """
+import json
+from pathlib import Path
+
+import mim.utils
+import mmengine
+from mmengine.config.utils import _get_external_cfg_base_path
+from mmengine.utils import get_installed_path
+
+import mmdrl
+
+def parts(folder):
+    return [(folder / '.mim' / name).is_file() for name in
+            ('configs/drl_r8_digits-lt.py', 'tools/train.py', 'model-index.yml')]
+
+home = Path(mim.utils.get_installed_path('mmdrl'))
+config = mmengine.Config.fromfile('inherits.py')
+print(json.dumps({
+    'package': str(Path(mmdrl.__file__).parent),
+    'mim': parts(home),
+    'mim fallback': (home / 'tools/train.py').is_file(),
+    'mmengine': parts(Path(get_installed_path('mmdrl'))),
+    'head': config.model.head.type,
+    'work_dir': config.work_dir,
+}))
+"""
+
+pytestmark = [pytest.mark.slow, pytest.mark.host]
+
+
+def run(*command, cwd):
+    environment = {k: v for k, v in os.environ.items() if k not in ('PYTHONPATH', 'PYTHONHOME')}
+    done = subprocess.run([str(part) for part in command], cwd=cwd, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope='module')
+def tree(tmp_path_factory):
+    """Copy of the sources: building leaves traces."""
+    target = tmp_path_factory.mktemp('checkout')
+    for name in (*SOURCES, 'README.md', 'model-index.yml'):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, target / name, ignore=shutil.ignore_patterns('__pycache__', '.mim'))
+        elif source.exists():
+            shutil.copy2(source, target / name)
+    return target
+
+
+@pytest.fixture
+def environment(tmp_path):
+    """Interpreter of a fresh environment in front of the running one's packages."""
+    target = tmp_path / 'environment'
+    venv.create(target, symlinks=True)
+    site = Path(sysconfig.get_path('purelib', 'venv', {'base': str(target), 'platbase': str(target)}))
+    (site / 'behind.pth').write_text(sysconfig.get_path('purelib') + '\n')
+    return target / 'bin' / 'python', site
+
+
+@pytest.fixture(scope='module')
+def sdist(tree, tmp_path_factory):
+    target = tmp_path_factory.mktemp('sdist')
+    code = f'from setuptools.build_meta import build_sdist; build_sdist({str(target)!r})'
+    run(sys.executable, '-c', code, cwd=tree)
+    return next(target.glob('*.tar.gz'))
+
+
+@pytest.mark.parametrize('way', ['folder', 'editable', 'sdist'])
+def test_mim_and_mmengine_find_their_parts_until_uninstalled(way, tree, environment, request, tmp_path):
+    python, site = environment
+    before = set(site.rglob('*'))
+    source = {'folder': [tree], 'editable': ['-e', tree]}.get(way) or [request.getfixturevalue('sdist')]
+    run(python, '-m', 'pip', 'install', *OFFLINE, '--ignore-installed', *source, cwd=tmp_path)
+
+    empty = tmp_path / 'empty'
+    empty.mkdir()
+    (empty / 'inherits.py').write_text("_base_ = 'mmdrl::digits_lt/drl_r8_digits-lt-ir50.py'\nwork_dir = 'x'\n")
+    found = json.loads(run(python, '-c', LOOK_UP, cwd=empty).splitlines()[-1])
+    assert found['package'] == str((tree if way == 'editable' else site) / 'mmdrl')
+    # onedl-mim takes the checkout for an editable package's folder, where it falls back to tools/.
+    assert found['mim'] == [True] * 3 or (way == 'editable' and found['mim fallback'])
+    assert found['mmengine'] == [True] * 3
+    assert found['head'] == 'mmdrl.DRHead'
+    assert found['work_dir'] == 'x'
+
+    run(python, '-m', 'pip', 'uninstall', '--yes', 'mmdrl', cwd=tmp_path)
+    assert set(site.rglob('*')) == before
+
+
+def test_mim_starts_the_installed_training_tool(tree, environment, tmp_path):
+    python, _ = environment
+    run(python, '-m', 'pip', 'install', *OFFLINE, '--ignore-installed', tree, cwd=tmp_path)
+    launch = 'from mim.commands.train import cli; cli()'
+    output = run(
+        python, '-c', launch, 'mmdrl', 'ce_r8_digits-lt.py', '--gpus', '0', '--cfg-options',
+        'train_cfg.max_epochs=1', 'work_dir=run', cwd=tmp_path,
+    )  # fmt: skip
+    assert 'Training finished successfully' in output
+    assert (tmp_path / 'run' / 'epoch_1.pth').is_file()
+
+
+def test_wheel_has_the_same_files_from_the_checkout_and_from_the_sdist(tree, sdist, tmp_path):
+    shutil.unpack_archive(sdist, tmp_path)
+    names = {}
+    for source in (tree, next(tmp_path.glob('mmdrl-*'))):
+        target = tmp_path / 'wheels' / source.name
+        run(sys.executable, '-m', 'pip', 'wheel', *OFFLINE, '-w', target, source, cwd=tmp_path)
+        with zipfile.ZipFile(next(target.glob('*.whl'))) as wheel:
+            names[source] = sorted(wheel.namelist())
+    first, second = names.values()
+    assert first == second
+    top = {name.partition('/')[0] for name in first}
+    assert top == {'mmdrl', next(name for name in top if name.endswith('.dist-info'))}
+    assert not any('/dev/' in name or name.endswith('entry_points.txt') for name in first)
+
+
+def test_deleted_files_do_not_return_from_an_earlier_build(tree, tmp_path):
+    for stale in ('mmdrl/gone.py', 'mmdrl/.mim/configs/gone.py'):
+        path = tree / 'build' / 'lib' / stale
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    run(sys.executable, '-m', 'pip', 'wheel', *OFFLINE, '-w', tmp_path, tree, cwd=tmp_path)
+    with zipfile.ZipFile(next(tmp_path.glob('*.whl'))) as wheel:
+        assert not [name for name in wheel.namelist() if 'gone' in name]
