@@ -42,4 +42,3 @@ custom_hooks = [
     dict(type='mmdrl.ProgressHook'),
     dict(type='mmdrl.SummaryHook'),
 ]
-find_unused_parameters = True  # the classifier stage freezes the backbone

@@ -8,8 +8,8 @@ swapped in. A checkpoint remembers its stage, and resuming restores that stage's
 from copy import deepcopy
 from typing import Any
 
-from mmengine.dist import is_distributed
 from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
@@ -50,11 +50,6 @@ class TwoStageHook(Hook):
             for pattern in stage.freeze + stage.reset:
                 matching_modules(model, pattern, stage.name)
             _loss_scales(model, stage)
-            if stage.freeze and is_distributed() and not getattr(runner.model, 'find_unused_parameters', True):
-                raise ConfigError(
-                    f'Stage {stage.name!r} freezes {", ".join(stage.freeze)}; with several processes that needs '
-                    'find_unused_parameters=True at the top of the config.'
-                )
         self._is_learned = {name: p.requires_grad for name, p in model.named_parameters()}
         self._base_lr = [group.get('initial_lr', group['lr']) for group in _param_groups(runner)]
         loaders = [self._build_loader(runner, stage) for stage in self.plan.stages]
@@ -111,10 +106,15 @@ class TwoStageHook(Hook):
         loop.dataloader = self._loaders[index]
         self._loaders[:index] = [None] * index  # lets the workers of past stages go
         self._frozen = [m for pattern in stage.freeze for m in matching_modules(model, pattern, stage.name)]
+        learned_before = _learned(model)
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(self._is_learned[name])
         for module in self._frozen:
             module.requires_grad_(False)
+        if is_model_wrapper(runner.model) and _learned(model) != learned_before:
+            # DDP settles at construction whose gradients it waits for.
+            runner.model = runner.wrap_model(runner.cfg.get('model_wrapper_cfg'), model)
+            runner._maybe_compile('train_step')
         for module, scale in _loss_scales(model, stage):
             module.loss_scale = scale
         if stage.has_own_schedule:
@@ -155,6 +155,10 @@ class _Shared:
 
 def _param_groups(runner: Runner) -> list[dict[str, Any]]:
     return runner.optim_wrapper.optimizer.param_groups
+
+
+def _learned(model: nn.Module) -> list[str]:
+    return [name for name, parameter in model.named_parameters() if parameter.requires_grad]
 
 
 def _loss_scales(model: nn.Module, stage: Stage) -> list[tuple[Any, dict[str, float]]]:

@@ -1,0 +1,23 @@
+"""One of several processes: trains the short digits job and checks that all processes hold the same model."""
+
+import sys
+from pathlib import Path
+
+import torch
+from digits_run import short_config, train
+from mmengine.dist import all_gather, get_world_size
+
+from mmdrl.engine.model_parts import unwrap
+
+torch.distributed.init_process_group('gloo')
+cfg = short_config(Path(sys.argv[1]))
+cfg.launcher = 'pytorch'
+cfg.model_wrapper_cfg = dict(type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)
+runner = train(cfg)
+model = unwrap(runner.model)
+for name, tensor in [*model.named_parameters(), *model.head.named_buffers()]:
+    first, *others = all_gather(tensor.detach())
+    assert all(torch.equal(first, other) for other in others), f'{name} differs between processes'
+assert not model.backbone.conv1.weight.requires_grad
+print(f'{get_world_size()} processes agree')
+torch.distributed.destroy_process_group()
