@@ -76,7 +76,10 @@ def environment(tmp_path):
     target = tmp_path / 'environment'
     venv.create(target, symlinks=True)
     site = Path(sysconfig.get_path('purelib', 'venv', {'base': str(target), 'platbase': str(target)}))
-    (site / 'behind.pth').write_text(sysconfig.get_path('purelib') + '\n')
+    behind = Path(sysconfig.get_path('purelib'))
+    (site / 'behind.pth').write_text(f'{behind}\n')
+    # Folders named in a .pth have theirs ignored, but MMEngine needs the distutils that setuptools' one provides.
+    shutil.copy2(behind / 'distutils-precedence.pth', site)
     return target / 'bin' / 'python', site
 
 

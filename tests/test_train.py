@@ -78,8 +78,9 @@ def test_killed_run_resumes_and_ends(tmp_path: Path) -> None:
     assert not (tmp_path / 'run/results.json').exists()
     answer = tool('train', CONFIG, '--gpus', 0, '--work-dir', 'run', '--resume', cwd=tmp_path)
     assert answer.returncode == 0, answer.stdout
-    assert "'warm-up': epochs" not in answer.stdout  # it goes on in the second stage
-    assert "'classifier': epochs 41 to 50" in answer.stdout
+    assert "Resumed in stage 2 of 3, 'feature', epochs 21 to 40." in answer.stdout
+    assert "Stage 3 of 3, 'classifier', epochs 41 to 50: 38 iterations" in answer.stdout
+    assert 'Stage 1 of 3' not in answer.stdout
     assert results(tmp_path / 'run')['epochs'] == 50
 
 
@@ -89,7 +90,7 @@ def test_two_cpu_processes_train_one_model(tmp_path: Path) -> None:
     answer = tool('train', CONFIG, '--gpus', 2, '--device', 'cpu', '--cfg-options', *SHORT_DIGITS, cwd=tmp_path)
     assert answer.returncode == 0, answer.stdout
     assert 'GPU number: 2' in answer.stdout
-    assert "'feature': epochs 2 to 2, 1 iterations each" in answer.stdout  # 64 images, 2 x 32 at a time
+    assert "'feature', epochs 2 to 2: 1 iterations each" in answer.stdout  # 64 images, 2 x 32 at a time
     assert answer.stdout.count('Written: ') == 1
     assert results(tmp_path / 'work_dirs/drl_r8_digits-lt')['epochs'] == 3
 

@@ -1,5 +1,6 @@
 """Stages in a real run: what changes at each boundary, what freezes, and resuming."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,13 @@ def test_plan_that_does_not_fit_the_model_stops_before_training(tmp_path: Path, 
     with pytest.raises(ConfigError, match=message):
         train(cfg)
     assert not list((tmp_path / 'run').glob('*.pth'))
+
+
+def test_log_forgets_losses_of_past_stages(tmp_path: Path) -> None:
+    runner = train(short_config(tmp_path / 'run'))
+    lines = (Path(runner.log_dir) / 'vis_data/scalars.json').read_text().splitlines()
+    epochs = {row['epoch']: row for row in map(json.loads, lines) if 'loss_cls' in row}
+    assert [epoch for epoch, row in epochs.items() if 'loss_dr' in row] == [3, 4]
 
 
 def test_stages_share_one_copy_of_the_data_set(tmp_path: Path) -> None:

@@ -67,6 +67,7 @@ class TwoStageHook(Hook):
                 f'{self.plan.outline()}. Resume with the config it was trained with, or start anew with load_from.'
             )
         self._set_up(runner, saved['current'])
+        runner.logger.info(f'Resumed in stage {self._describe(self.current)}.')
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Keep stage and plan in the checkpoint."""
@@ -84,13 +85,11 @@ class TwoStageHook(Hook):
                 initialise_anew(module)
         if stage.has_own_schedule:
             runner.optim_wrapper.optimizer.state.clear()
-        first, learned = (
-            self.plan.begin(index) + 1,
-            sum(p.numel() for p in model.parameters() if p.requires_grad),
-        )
+        for key in [key for key in runner.message_hub.log_scalars if key.startswith('train/')]:
+            del runner.message_hub.log_scalars[key]  # or the log would go on naming losses that have stopped
+        learned = sum(p.numel() for p in model.parameters() if p.requires_grad)
         runner.logger.info(
-            f'Stage {index + 1} of {len(self.plan)}, {stage.name!r}: epochs {first} to '
-            f'{first + stage.epochs - 1}, {len(runner.train_dataloader)} iterations each, '
+            f'Stage {self._describe(index)}: {len(runner.train_dataloader)} iterations each, '
             f'{learned / 1e6:.3g} M parameters learn, lr {_param_groups(runner)[0]["lr"]:.3g}.'
         )
 
@@ -99,6 +98,10 @@ class TwoStageHook(Hook):
         if batch_idx == 0:
             for module in self._frozen:
                 module.eval()
+
+    def _describe(self, index: int) -> str:
+        first, last = self.plan.begin(index) + 1, self.plan.begin(index + 1)
+        return f'{index + 1} of {len(self.plan)}, {self.plan[index].name!r}, epochs {first} to {last}'
 
     def _set_up(self, runner: Runner, index: int) -> None:
         """All that a stage changes except weights and optimiser state."""
