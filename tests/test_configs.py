@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import yaml
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmpretrain.registry import MODELS
@@ -56,3 +57,25 @@ def test_alias_at_the_top_adds_nothing(path: Path) -> None:
     lines = [line for line in path.read_text().splitlines() if line.strip() and not line.startswith('#')]
     assert len(lines) == 1
     assert lines[0].startswith('_base_ = ')
+
+
+ROWS = [
+    row
+    for metafile in yaml.safe_load((ROOT.parent / 'model-index.yml').read_text())['Import']
+    for row in yaml.safe_load((ROOT.parent / metafile).read_text())['Models']
+]
+
+
+@pytest.mark.parametrize('row', ROWS, ids=lambda row: row['Name'])
+def test_row_of_the_model_index_is_a_config_of_that_name_and_size(row: dict) -> None:
+    path = ROOT.parent / row['Config']
+    assert path.stem == row['Name'] == row['Name'].lower()  # mim searches in lower case
+    cfg = Config.fromfile(path)
+    with DefaultScope.overwrite_default_scope(cfg.default_scope):
+        model = MODELS.build(cfg.model)
+    assert sum(p.numel() for p in model.parameters()) == row['Metadata']['Parameters']
+
+
+def test_every_metafile_is_in_the_model_index() -> None:
+    imported = yaml.safe_load((ROOT.parent / 'model-index.yml').read_text())['Import']
+    assert {ROOT.parent / name for name in imported} == set(ROOT.rglob('metafile.yml'))

@@ -102,6 +102,7 @@ if [ "$(cat "$installed" 2>/dev/null)" != "$wanted" ] || [ ! -e mmdrl/.mim/model
     "$python" -m pip --version >/dev/null 2>&1 ||
         fail "expected pip in $environment, found none: run $python -m ensurepip."
     install_all
+    rm -rf mmdrl.egg-info # left by the build; Python started in this folder would take it for the installation
     echo "$wanted" >"$installed"
 fi
 
