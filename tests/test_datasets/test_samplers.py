@@ -165,7 +165,7 @@ def test_numbers_come_as_python_integers():
 )
 def test_numbers_out_of_range_are_refused(arguments, message):
     with pytest.raises(ConfigError, match=message):
-        DATA_SAMPLERS.build(dict(type='ClassAwareSampler', dataset=Rows(LONG_TAIL), **arguments))
+        DATA_SAMPLERS.build(dict(type='mmdrl.ClassAwareSampler', dataset=Rows(LONG_TAIL), **arguments))
 
 
 @pytest.mark.parametrize(
