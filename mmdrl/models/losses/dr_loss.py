@@ -5,10 +5,10 @@ from typing import Any
 import torch
 from mmengine.dist import get_world_size
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_gather
 
 from mmdrl.errors import ConfigError
 from mmdrl.functional import Distance, Scope, dr_loss
+from mmdrl.models.gather import gather_rows
 from mmdrl.models.radius import ClassStatistics, RadiusPolicy
 from mmdrl.registry import MODELS
 
@@ -72,8 +72,7 @@ class DRLoss(nn.Module):
             class_weight: Shape ``(K,)``; 0 leaves a class out.
         """
         if get_world_size() > 1:
-            features = torch.cat(all_gather(features))
-            labels = torch.cat(all_gather(labels))
+            features, labels = gather_rows(features), gather_rows(labels)
         radius = self.radius(statistics)
         value = dr_loss(features, labels, centroids, radius, class_weight=class_weight, **self.settings)
         return self.loss_weight * value
