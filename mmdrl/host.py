@@ -85,7 +85,8 @@ def check_host() -> None:
 def _check_package(package: HostPackage, installed: dict[HostPackage, dict[str, str]]) -> None:
     expected = f'Expected {package.module} {package.versions}'
     found = installed[package]
-    if find_spec(package.module) is None:
+    spec = find_spec(package.module)
+    if spec is None or spec.origin is None:  # no origin: an empty folder is left of it
         if found:
             repair = f'pip install --force-reinstall --no-deps "{_requirement(package, *found)}"'
             raise HostError(

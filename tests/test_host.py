@@ -112,7 +112,10 @@ def test_two_kinds_of_mmcv_are_one_too_many(import_beside):
     assert 'found mmcv-lite 2.2.0 and mmcv 2.2.0' in import_beside({**UPSTREAM, **FULL_MMCV})
 
 
-def test_files_gone_with_the_other_stack_are_noticed(import_beside):
+@pytest.mark.parametrize('leftovers', [False, True])
+def test_files_gone_with_the_other_stack_are_noticed(import_beside, tmp_path, leftovers):
+    if leftovers:
+        (tmp_path / 'mmpretrain' / '__pycache__').mkdir(parents=True)
     message = import_beside(UPSTREAM, without_files=['mmpretrain'])
     assert 'found mmpretrain 1.2.0 without its files' in message
     assert '`pip install --force-reinstall --no-deps "mmpretrain>=1.2,<2"`' in message
