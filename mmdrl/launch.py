@@ -60,11 +60,21 @@ def start(gpus: int | None, device: str | None, launcher: str) -> None:
         LaunchError: If this machine cannot run that.
     """
     if launcher == 'none':
+        if int(os.environ.get('WORLD_SIZE', 1)) > 1 and 'RANK' in os.environ:
+            raise LaunchError(
+                f'This is one of {os.environ["WORLD_SIZE"]} processes that torchrun or its like has started, which '
+                '--launcher none would let train side by side. Add --launcher pytorch.'
+            )
         count = num_processes(gpus, device)
         if count > 1:
             _replace_by_processes(count)
         return
-    if device == 'cpu':
+    if launcher == 'pytorch' and 'RANK' not in os.environ:
+        raise LaunchError(
+            '--launcher pytorch is for processes that torchrun has started, and this is none. Leave it out: --gpus N '
+            'starts N processes.'
+        )
+    if device == 'cpu' or gpus == 0:
         os.environ['CUDA_VISIBLE_DEVICES'] = ''
     import torch
 
@@ -83,6 +93,22 @@ def _replace_by_processes(count: int) -> None:
     os.environ.setdefault('OMP_NUM_THREADS', str(max((os.cpu_count() or 1) // count, 1)))
     port = os.environ.get('MASTER_PORT')  # mim draws one
     rendezvous = ['--master-port', port] if port else ['--standalone']
-    command = [sys.executable, '-m', 'torch.distributed.run', '--nnodes=1', f'--nproc-per-node={count}']
+    command = [sys.executable, '-m', 'mmdrl.launch', '--nnodes=1', f'--nproc-per-node={count}']
     sys.stdout.flush()
     os.execv(sys.executable, [*command, *rendezvous, *sys.argv, '--launcher', 'pytorch'])
+
+
+def _main() -> None:
+    """``torch.distributed.run``, but a failed process ends it with that status and no traceback of its own."""
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.run import main
+
+    try:
+        main(sys.argv[1:])
+    except ChildFailedError as error:
+        _, failure = error.get_first_failure()
+        sys.exit(failure.exitcode if failure.exitcode > 0 else 1)
+
+
+if __name__ == '__main__':
+    _main()

@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmdrl.engine.run import load_config
+from mmdrl.engine.config import load_config
 
 ROOT = Path(__file__).parents[1]
 STAGES = [

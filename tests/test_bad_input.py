@@ -8,7 +8,9 @@ import pytest
 from command import ROOT, tool
 from digits_run import short_config
 
-from mmdrl.engine.run import evaluate, load_config, train_model
+from mmdrl.engine.config import load_config
+from mmdrl.engine.preflight import check_data_paths
+from mmdrl.engine.run import evaluate, train_model
 from mmdrl.errors import ConfigError, DataError, MMDRLError
 
 CONFIG = ROOT / 'configs/drl_r8_digits-lt.py'
@@ -66,6 +68,70 @@ def test_training_labels_must_fit_the_head(
     refused(cfg, error, message)
 
 
+@pytest.mark.parametrize(
+    ('row', 'message'),
+    [
+        ('train/a.JPEG\n', r'line 2: expected "path label".*train/a\.JPEG'),
+        ('train/a.JPEG cat\n', r'line 2: .*cat'),
+        ('train/a.JPEG -1\n', r'line 2: .*-1'),
+    ],
+)
+def test_broken_list_is_named_with_its_line(tmp_path: Path, row: str, message: str) -> None:
+    (tmp_path / 'ImageNet_LT_train.txt').write_text('train/x.JPEG 0\n' + row)
+    cfg = load_config(str(ROOT / 'configs/drl_r50_imagenet-lt.py'), work_dir=str(tmp_path / 'run'))
+    cfg.train_dataloader.dataset.data_root = str(tmp_path)
+    refused(cfg, DataError, message)
+
+
+def test_list_whose_images_are_elsewhere_is_named(tmp_path: Path) -> None:
+    (tmp_path / 'ImageNet_LT_train.txt').write_text('trian/x.JPEG 0\n')
+    cfg = load_config(str(ROOT / 'configs/drl_r50_imagenet-lt.py'), work_dir=str(tmp_path / 'run'))
+    cfg.train_dataloader.dataset.data_root = str(tmp_path)
+    refused(cfg, DataError, r'names trian/x\.JPEG, but there is no file')
+
+
+def test_data_set_that_downloads_itself_is_let_through(tmp_path: Path) -> None:
+    cfg = short_config(tmp_path / 'run')
+    cfg.train_dataloader.dataset = dict(type='CIFAR10', data_root=str(tmp_path / 'later'))
+    check_data_paths(cfg, ('train_dataloader',))
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        ({'model.backbone.type': 'ResNet9'}, r'ResNet9 is not in the .* registry'),
+        ({'model.head.numclasses': 10}, r'numclasses'),
+        ({'model.head.dr_loss.temperature': 'hot'}, r'DRLoss'),
+        ({'model.head.dr_loss.radius.scale': 'x'}, r"scale.*'x'"),
+        ({'model.head.dr_loss.loss_weight': 'x'}, r"loss_weight.*'x'"),
+    ],
+)
+def test_misspelt_names_and_words_for_numbers_are_refused(tmp_path: Path, changes: dict, message: str) -> None:
+    refused(short_config(tmp_path / 'run', **changes), ConfigError, message)
+
+
+def test_work_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / 'run').write_text('mine')
+    with pytest.raises(ConfigError, match='work folder'):
+        train_model(short_config(tmp_path / 'run'))
+    assert (tmp_path / 'run').read_text() == 'mine'
+
+
+def test_error_in_the_middle_of_a_run_keeps_its_folder(tmp_path: Path) -> None:
+    cfg = short_config(tmp_path / 'run')
+    cfg.val_evaluator[0].class_counts = [1] * 7  # noticed at the first validation
+    cfg.default_hooks.checkpoint.interval = 100
+    cfg.train_cfg.val_interval = 1
+    with pytest.raises(MMDRLError):
+        train_model(cfg)
+    assert list((tmp_path / 'run').iterdir())
+
+
+def test_folder_for_the_metrics_is_looked_for_before_the_test(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r'--out.*nowhere'):
+        evaluate(short_config(tmp_path / 'run'), 'x.pth', out=str(tmp_path / 'nowhere/m.json'))
+
+
 @pytest.mark.parametrize(('root', 'message'), [('nowhere', 'folder .*nowhere'), ('.', r'file at .*images\.npz')])
 def test_missing_data_is_named(tmp_path: Path, root: str, message: str) -> None:
     cfg = short_config(tmp_path / 'run')
@@ -98,11 +164,29 @@ def test_missing_checkpoint_to_test_is_named(tmp_path: Path) -> None:
         evaluate(short_config(tmp_path / 'run'), 'lost.pth')
 
 
-@pytest.mark.parametrize('option', ['max_epochs', 'a=[dict(b=1, c=2)]'])
+@pytest.mark.parametrize(
+    'option', ['max_epochs', 'a=[dict(b=1, c=2)]', 'custom_hooks.9.interval=1', 'model.head.num_classes.x=1']
+)
 def test_override_that_cannot_be_read_is_quoted(option: str) -> None:
     with pytest.raises(ConfigError, match='cfg-options') as refusal:
         load_config(str(CONFIG), [option])
     assert option in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ('name', 'text'), [('broken.py', 'model = dict('), ('orphan.py', "_base_ = 'no.py'"), ('config.txt', 'a = 1')]
+)
+def test_config_that_cannot_be_read_is_named(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ConfigError, match=name.replace('.', r'\.')):
+        load_config(str(tmp_path / name))
+
+
+def test_flags_switch_off_what_the_config_switches_on(tmp_path: Path) -> None:
+    on = ['train_dataloader.persistent_workers=True', 'train_dataloader.pin_memory=True']
+    cfg = load_config(str(CONFIG), on, pin_memory=False, persistent_workers=False)
+    assert not cfg.train_dataloader.pin_memory
+    assert not cfg.train_dataloader.persistent_workers
 
 
 def test_missing_config_is_named() -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mmdrl.errors import LaunchError
-from mmdrl.launch import num_processes
+from mmdrl.launch import num_processes, start
 
 without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason='speaks of a machine without GPUs')
 
@@ -43,6 +43,20 @@ def test_more_gpus_than_there_are_is_refused_with_the_way_out(gpus: int) -> None
 def test_contradiction_is_refused(gpus: int, device: str | None) -> None:
     with pytest.raises(LaunchError, match='--gpus'):
         num_processes(gpus, device)
+
+
+def test_processes_of_torchrun_must_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else each would train a model of its own into one folder."""
+    monkeypatch.setenv('WORLD_SIZE', '2')
+    monkeypatch.setenv('RANK', '1')
+    with pytest.raises(LaunchError, match='--launcher pytorch'):
+        start(2, 'cpu', 'none')
+
+
+def test_launcher_without_torchrun_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv('RANK', raising=False)
+    with pytest.raises(LaunchError, match='torchrun has started, and this is none'):
+        start(2, 'cpu', 'pytorch')
 
 
 def run_tool(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

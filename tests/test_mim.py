@@ -8,7 +8,7 @@ import torch
 from command import ROOT, SHORT_DIGITS, mim
 from miniature import make_imagenet_lt
 
-from mmdrl.engine import register_safe_globals
+from mmdrl.safe_globals import register_safe_globals
 
 pytestmark = [pytest.mark.slow, pytest.mark.host]
 

@@ -95,6 +95,16 @@ def test_two_cpu_processes_train_one_model(tmp_path: Path) -> None:
     assert results(tmp_path / 'work_dirs/drl_r8_digits-lt')['epochs'] == 3
 
 
+@pytest.mark.distributed
+def test_mistake_in_several_processes_ends_without_a_traceback(tmp_path: Path) -> None:
+    answer = tool(
+        'train', CONFIG, '--gpus', 2, '--device', 'cpu', '--cfg-options', 'train_cfg.max_epochs=7', cwd=tmp_path
+    )
+    assert answer.returncode == 1
+    assert 'error: The stages last 20 + 20 + 10 = 50 epochs' in answer.stdout
+    assert 'Traceback' not in answer.stdout
+
+
 def test_runs_are_compared_side_by_side(trained: Path, tmp_path: Path) -> None:
     run = trained / 'work_dirs/drl_r8_digits-lt'
     answer = tool('analysis/compare_runs', run, run, '--out', 'new/figure.png', cwd=tmp_path)

@@ -12,6 +12,7 @@ from mmdrl.engine.model_parts import unwrap
 torch.distributed.init_process_group('gloo')
 cfg = short_config(Path(sys.argv[1]))
 cfg.launcher = 'pytorch'
+cfg.model.head.dr_loss.radius = dict(type='mmdrl.LearnedRadius')  # learns in the second stage only
 cfg.model_wrapper_cfg = dict(type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)
 runner = train(cfg)
 model = unwrap(runner.model)

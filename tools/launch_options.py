@@ -44,7 +44,10 @@ def run(main: Callable[[argparse.Namespace], None], args: argparse.Namespace) ->
 
     What a user can mend ends in one sentence and exit status 1.
     """
-    from mmdrl.errors import MMDRLError
+    try:
+        from mmdrl.errors import MMDRLError
+    except ImportError as error:  # mmdrl looks at the packages it needs when it is imported
+        sys.exit(f'error: {error}')
 
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     try:

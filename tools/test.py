@@ -21,7 +21,8 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     """Test; imported late, so that ``-h`` answers at once."""
-    from mmdrl.engine.run import evaluate, load_config
+    from mmdrl.engine.config import load_config
+    from mmdrl.engine.run import evaluate
 
     cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher, not args.no_pin_memory)
     evaluate(cfg, args.checkpoint, args.out)

@@ -31,7 +31,8 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     """Train; imported late, so that ``-h`` answers at once."""
-    from mmdrl.engine.run import load_config, train_model
+    from mmdrl.engine.config import load_config
+    from mmdrl.engine.run import train_model
 
     cfg = load_config(
         args.config,

@@ -2,7 +2,7 @@
 
 from .arrays import ArrayDataset
 from .digits import Digits
-from .labels import check_labels, dataset_labels, whole_dataset
+from .labels import check_labels, dataset_labels, unrepeated_dataset, whole_dataset
 from .long_tail import LongTailDataset
 from .samplers import ClassAwareSampler
 
@@ -13,5 +13,6 @@ __all__ = [
     'LongTailDataset',
     'check_labels',
     'dataset_labels',
+    'unrepeated_dataset',
     'whole_dataset',
 ]

@@ -52,6 +52,13 @@ def whole_dataset(dataset: Any) -> Any:
     return dataset._dataset if isinstance(dataset, _SlicedDataset) else dataset
 
 
+def unrepeated_dataset(dataset: Any) -> Any:
+    """The data set with every image once: behind wrappers that repeat images or shorten an epoch."""
+    while isinstance(dataset, (RepeatDataset, ClassBalancedDataset, _SlicedDataset)):
+        dataset = whole_dataset(dataset) if isinstance(dataset, _SlicedDataset) else dataset.dataset
+    return dataset
+
+
 def _labels_through_wrappers(dataset: Any) -> ArrayLike:
     """Labels from the parts of a wrapper, or from the data set itself."""
     # The slice comes first: it forwards every attribute, get_gt_labels of the whole set among them.

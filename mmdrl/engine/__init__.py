@@ -1,7 +1,6 @@
-"""What runs: hooks, stages, launching, and loading of checkpoints with the safety on."""
+"""What runs: hooks, stages, configs and checkpoints."""
 
 from .hooks import CentroidHook, ClassCountsHook, ProgressHook, SummaryHook, TwoStageHook
-from .safe_globals import register_safe_globals
 
 __all__ = [
     'CentroidHook',
@@ -9,7 +8,4 @@ __all__ = [
     'ProgressHook',
     'SummaryHook',
     'TwoStageHook',
-    'register_safe_globals',
 ]
-
-register_safe_globals()

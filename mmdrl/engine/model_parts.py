@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from mmengine.dist import broadcast, is_distributed
-from mmengine.model import is_model_wrapper
+from mmengine.model import BaseModule, is_model_wrapper
 from torch import nn
 
 from mmdrl.errors import ConfigError
@@ -43,11 +43,33 @@ def matching_modules(model: nn.Module, pattern: str, stage: str) -> list[nn.Modu
     return modules
 
 
+def check_can_be_initialised(module: nn.Module, pattern: str) -> None:
+    """Every parameter must belong to a layer that can reset itself.
+
+    Raises:
+        ConfigError: If one does not.
+    """
+    for name, part in module.named_modules():
+        own = [key for key, _ in part.named_parameters(recurse=False)]
+        if own and not hasattr(part, 'reset_parameters'):
+            raise ConfigError(
+                f'reset={pattern!r}: {type(part).__name__} {name or "itself"} holds {", ".join(own)} and cannot be '
+                'initialised anew. Name the layers inside that can.'
+            )
+
+
 def initialise_anew(module: nn.Module) -> None:
-    """Reset all layers of a module to fresh random weights, the same on all processes."""
+    """Fresh random weights, the same on all processes: as torch starts a layer, then as its ``init_cfg`` says.
+
+    Args:
+        module: A layer or a whole part of the model, checked by :func:`check_can_be_initialised`.
+    """
     for part in module.modules():
         if callable(reset := getattr(part, 'reset_parameters', None)):
             reset()
+    if isinstance(module, BaseModule):
+        module._is_init = False
+        module.init_weights()
     if is_distributed():
         for tensor in [*module.parameters(), *module.buffers()]:
             with torch.no_grad():

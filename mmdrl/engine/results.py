@@ -22,10 +22,16 @@ def write_results(results: dict[str, Any], folder: str | Path) -> Path:
         Path of the file.
     """
     path = Path(folder) / FILE_NAME
-    aside = path.with_suffix('.json.tmp')
-    aside.write_text(json.dumps(_nan_to_none(results), indent=1, allow_nan=False) + '\n')
-    os.replace(aside, path)
+    write_json(results, path)
     return path
+
+
+def write_json(values: dict[str, Any], path: Path) -> None:
+    """Write a JSON file whole or not at all; nan becomes null."""
+    text = json.dumps(_nan_to_none(values), indent=1, allow_nan=False) + '\n'
+    aside = path.with_name(f'{path.name}.tmp')
+    aside.write_text(text)
+    os.replace(aside, path)
 
 
 def read_results(folder: str | Path) -> dict[str, Any]:

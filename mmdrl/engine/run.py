@@ -1,79 +1,33 @@
 """Config in, trained or tested model out: what ``tools/train.py`` and ``tools/test.py`` do."""
 
-import argparse
-import json
-import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.dist import is_main_process
 from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 from rich.console import Console
 
 from mmdrl.errors import ConfigError, DataError, MMDRLError
 from mmdrl.visualization import accuracy_table, by_classifier
 
+from .checkpoints import check_belongs, latest_checkpoint, read_checkpoint
+from .model_parts import unwrap
 from .preflight import check_data_paths
+from .results import write_json
 
-LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
-
-
-def load_config(
-    path: str,
-    options: list[str] | None = None,
-    work_dir: str | None = None,
-    launcher: str = 'none',
-    pin_memory: bool = True,
-    persistent_workers: bool = True,
-) -> Config:
-    """Config of a run on this machine.
-
-    Args:
-        path: Config file.
-        options: Overrides, ``['randomness.seed=1', ...]``.
-        work_dir: Folder of the run; the config's own or ``work_dirs/<config name>`` if not given.
-        launcher: What has started the processes.
-        pin_memory: Pin host memory where there is a GPU and the config does not say otherwise.
-        persistent_workers: Keep loader workers alive between epochs, likewise.
-
-    Raises:
-        ConfigError: If the file does not exist.
-    """
-    if not Path(path).is_file():
-        raise ConfigError(f'Expected a config file at {path}, found none. Configs of mmdrl lie under configs/.')
-    cfg = Config.fromfile(path)
-    cfg.merge_from_dict(_parse_options(options or []))
-    cfg.launcher = launcher
-    cfg.work_dir = work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(path).stem)
-    has_gpu = torch.cuda.is_available()
-    for name in LOADERS:
-        loader = cfg.get(name)
-        if loader is not None:
-            loader.setdefault('pin_memory', pin_memory and has_gpu)
-            loader.setdefault('persistent_workers', persistent_workers and loader.get('num_workers', 0) > 0)
-            loader.setdefault('collate_fn', dict(type='default_collate'))
-    if launcher != 'none' and not has_gpu:
-        cfg.model_wrapper_cfg = dict(
-            type='MMDistributedDataParallel',
-            device_ids=None,
-            broadcast_buffers=False,
-            find_unused_parameters=cfg.get('find_unused_parameters', False),
-        )
-    return cfg
+# How the registry and Python word a name or an argument that does not exist.
+_CONFIG_MISTAKE = re.compile(r'is not in the .* registry|unexpected keyword argument|missing .* required')
 
 
 def train_model(
-    cfg: Config,
-    resume: str | None = None,
-    amp: bool = False,
-    validate: bool = True,
-    auto_scale_lr: bool = False,
+    cfg: Config, resume: str | None = None, amp: bool = False, validate: bool = True, auto_scale_lr: bool = False
 ) -> None:
-    """Train by a config of :func:`load_config`.
+    """Train by a config of :func:`mmdrl.engine.config.load_config`.
 
     Args:
         cfg: The config.
@@ -83,12 +37,11 @@ def train_model(
         auto_scale_lr: Scale the learning rate with the total batch size.
 
     Raises:
-        MMDRLError: If config, data or machine do not fit; a work folder that this call made is gone then.
+        MMDRLError: If config, data or machine do not fit. If that shows before the first iteration, a work folder
+            that this call has made is gone.
     """
     if amp and not torch.cuda.is_available():
         raise ConfigError('--amp needs a GPU, this machine has none or --gpus 0 hides it. Leave --amp out.')
-    if resume not in (None, 'auto') and not Path(str(resume)).is_file():
-        raise DataError(f'--resume: expected a checkpoint at {resume}, found none.')
     if not validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if amp:
@@ -101,58 +54,69 @@ def train_model(
             raise ConfigError('--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config.')
         cfg.auto_scale_lr.enable = True
     check_data_paths(cfg, ('train_dataloader', 'val_dataloader'))
+    source = None
+    if cfg.get('resume'):
+        source = cfg.get('load_from') or latest_checkpoint(cfg.work_dir)
+    checkpoint = read_checkpoint(source) if source else None
     folder = Path(cfg.work_dir)
     is_new = not folder.exists()
+    runner = None
     try:
-        _build_runner(cfg).train()
+        runner = _build_runner(cfg)
+        if checkpoint is not None:
+            check_belongs(checkpoint, unwrap(runner.model), str(source))
+        del checkpoint
+        runner.train()
     except MMDRLError:
-        if is_new and is_main_process() and not any(folder.glob('*.pth')):
+        if is_new and is_main_process() and not _has_trained(runner):
             shutil.rmtree(folder, ignore_errors=True)
         raise
 
 
 def evaluate(cfg: Config, checkpoint: str, out: str | None = None) -> dict[str, Any]:
-    """Test a checkpoint by a config of :func:`load_config`; prints and returns the metrics.
+    """Test a checkpoint by a config of :func:`mmdrl.engine.config.load_config`; prints and returns the metrics.
 
     Args:
         cfg: The config.
         checkpoint: Path or address of the checkpoint.
-        out: JSON file to write the metrics to as well.
+        out: JSON file to write the metrics to as well, nan as null.
 
     Raises:
         MMDRLError: If config, data, checkpoint or machine do not fit.
     """
-    if '://' not in checkpoint and not Path(checkpoint).is_file():
-        raise DataError(f'Expected a checkpoint at {checkpoint}, found none.')
+    if out is not None and not Path(out).parent.is_dir():
+        raise DataError(f'--out: expected the folder {Path(out).parent}, found none.')
+    content = read_checkpoint(checkpoint)
     check_data_paths(cfg, ('test_dataloader',))
-    cfg.load_from = checkpoint
-    metrics: dict[str, Any] = _build_runner(cfg).test()
+    cfg.load_from, cfg.resume = checkpoint, False
+    runner = _build_runner(cfg)
+    if content is not None:
+        check_belongs(content, unwrap(runner.model), checkpoint)
+    metrics: dict[str, Any] = runner.test()
     if is_main_process():
         rows = by_classifier(metrics)
         if rows:
             Console().print(accuracy_table(rows, title=Path(checkpoint).name))
         if out is not None:
-            aside = f'{out}.tmp'
-            Path(aside).write_text(json.dumps(metrics, indent=1) + '\n')
-            os.replace(aside, out)
+            write_json(metrics, Path(out))
     return metrics
 
 
 def _build_runner(cfg: Config) -> Runner:
-    return Runner.from_cfg(cfg) if 'runner_type' not in cfg else RUNNERS.build(cfg)
+    try:
+        return Runner.from_cfg(cfg) if 'runner_type' not in cfg else RUNNERS.build(cfg)
+    except (KeyError, TypeError) as error:
+        message = str(error.args[0]) if error.args else ''
+        if _CONFIG_MISTAKE.search(message):
+            raise ConfigError(f'The config does not fit: {message}') from error
+        raise
+    except OSError as error:
+        if Path(cfg.work_dir).is_dir():
+            raise
+        raise ConfigError(f'Expected to write to the work folder {cfg.work_dir}, which fails: {error}.') from error
 
 
-def _parse_options(options: list[str]) -> dict[str, Any]:
-    parser = argparse.ArgumentParser()
-    parser.add_argument('--options', nargs=1, action=DictAction, default={})
-    parsed: dict[str, Any] = {}
-    for option in options:
-        try:
-            if '=' not in option:
-                raise ValueError(option)
-            parsed.update(parser.parse_args(['--options', option]).options)
-        except (ValueError, AssertionError, RecursionError):
-            raise ConfigError(
-                f'--cfg-options: expected KEY=VALUE with a number, a string or a list "[a,b]", got {option!r}.'
-            ) from None
-    return parsed
+def _has_trained(runner: Runner | None) -> bool:
+    # Not runner.iter, which would build the loop that may just have failed.
+    loop = runner and runner._train_loop
+    return isinstance(loop, BaseLoop) and loop.iter > 0

@@ -1,5 +1,7 @@
 """Everything of a model that mmdrl adds to MMPretrain."""
 
+from mmdrl.safe_globals import register_safe_globals
+
 from .backbones import ResNet8, ResNet32, SmallResNet
 from .centroids import ClassCentroids
 from .heads import DRHead
@@ -19,3 +21,5 @@ __all__ = [
     'SharedRadius',
     'SmallResNet',
 ]
+
+register_safe_globals()  # wherever a model of ours is built, its checkpoints load

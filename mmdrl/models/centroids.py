@@ -49,6 +49,12 @@ class ClassCentroids(nn.Module):
         self.counts.index_add_(0, labels, torch.ones_like(labels, dtype=self.counts.dtype))
 
     @torch.no_grad()
+    def discard(self) -> None:
+        """Forget the sums of an epoch that did not end."""
+        self.sums.zero_()
+        self.counts.zero_()
+
+    @torch.no_grad()
     def publish(self) -> None:
         """Turn the sums of all processes into centroids and start afresh.
 
@@ -60,5 +66,4 @@ class ClassCentroids(nn.Module):
         means = self.sums / self.counts.clamp_min(1)[:, None]
         self.centroids.copy_(torch.where(occurred[:, None], means, self.centroids))
         self.is_seen |= occurred
-        self.sums.zero_()
-        self.counts.zero_()
+        self.discard()

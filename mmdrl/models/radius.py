@@ -4,6 +4,7 @@ A policy maps what is known of the classes to one radius per class, in the unit 
 To add one, subclass :class:`RadiusPolicy`, register it and write ``forward(statistics)``.
 """
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -93,10 +94,17 @@ class LearnedRadius(RadiusPolicy):
 
     def __init__(self, num_classes: int, init: float = 1.0):
         super().__init__(num_classes)
-        if not init > 0:
+        if not _not_negative('init', init) > 0:
             raise ConfigError(f'LearnedRadius: init must be above 0, got {init}.')
-        inverse_softplus = torch.tensor(float(init)).expm1().log() if init < 20 else torch.tensor(float(init))
-        self.raw = nn.Parameter(inverse_softplus.repeat(num_classes))
+        self.init = float(init)
+        self.raw = nn.Parameter(torch.empty(num_classes))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Set every radius back to ``init``."""
+        start = torch.tensor(self.init)
+        # The inverse of softplus, which is the identity for large values.
+        nn.init.constant_(self.raw, float(start.expm1().log() if self.init < 20 else start))
 
     def forward(self, statistics: ClassStatistics) -> Tensor:
         """Radius of each class, shape ``(K,)``, with gradient."""
@@ -104,6 +112,6 @@ class LearnedRadius(RadiusPolicy):
 
 
 def _not_negative(name: str, value: float) -> float:
-    if not value >= 0:
-        raise ConfigError(f'The {name} of a radius policy must not be negative, got {value}.')
+    if not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+        raise ConfigError(f'The {name} of a radius policy must be a finite number and not negative, got {value!r}.')
     return float(value)

@@ -143,6 +143,7 @@ def test_resuming_with_other_stages_is_refused(tmp_path: Path) -> None:
         (dict(reset=['classifier']), 'classifier.*head'),
         (dict(loss_weights=dict(loss_kl=1.0)), 'loss_cls.*loss_kl'),
         (dict(epochs=3), 'max_epochs'),
+        (dict(freeze=['*']), 'nothing to learn'),
         (dict(sampler=dict(type='mmdrl.ClassAwareSampler', samples_per_class=0)), 'samples_per_class'),
     ],
 )
@@ -162,8 +163,46 @@ def test_log_forgets_losses_of_past_stages(tmp_path: Path) -> None:
 
 
 def test_stages_share_one_copy_of_the_data_set(tmp_path: Path) -> None:
-    runner = train(short_config(tmp_path / 'run'))
+    class Keep(Hook):
+        datasets: list[object] = []
+
+        def after_train_epoch(self, runner: Any) -> None:
+            self.datasets.append(runner.train_dataloader.dataset)
+
+    runner = train(short_config(tmp_path / 'run'), Keep())
     assert isinstance(runner.train_dataloader.sampler, ClassAwareSampler)
-    first = runner.build_dataloader(runner._train_dataloader, seed=0).dataset
-    assert type(first) is type(runner.train_dataloader.dataset)
+    assert len(Keep.datasets) == 5
+    assert all(dataset is Keep.datasets[0] for dataset in Keep.datasets)
     assert runner.max_iters == runner.iter
+
+
+def test_resumed_stage_without_a_schedule_goes_on_with_that_of_the_stage_before(tmp_path: Path) -> None:
+    schedule = [dict(type='MultiStepLR', milestones=[1], gamma=0.5)]
+    stages = [
+        dict(name='a', epochs=1),
+        dict(name='b', epochs=2, lr=0.01, param_scheduler=schedule),
+        dict(name='c', epochs=2),
+    ]
+    whole = watch(short_config(tmp_path / 'whole', stages))
+    with pytest.raises(KeyboardInterrupt):
+        train(short_config(tmp_path / 'cut', stages), PowerCut(4))
+    witness = Witness()
+    train(short_config(tmp_path / 'cut', stages, resume=True), witness)
+    assert [entry['lr'] for entry in witness.seen] == [entry['lr'] for entry in epoch_of(whole, 4)]
+    assert epoch_of(whole, 4)[0]['lr'] == pytest.approx(0.005)
+
+
+def test_gradients_of_an_unfinished_accumulation_do_not_move_frozen_parts(tmp_path: Path) -> None:
+    stages = [dict(name='a', epochs=1), dict(name='b', epochs=1, freeze=['backbone'])]
+    cfg = short_config(tmp_path / 'run', stages)
+    cfg.optim_wrapper.accumulative_counts = 4  # 11 iterations: the last three are left over
+    seen = watch(cfg)
+    assert torch.equal(epoch_of(seen, 1)[-1]['weight'], epoch_of(seen, 0)[-1]['weight'])
+
+
+def test_reset_brings_learned_radii_back_to_their_start(tmp_path: Path) -> None:
+    stages = [dict(name='a', epochs=2), dict(name='b', epochs=1, reset=['head.dr_loss.radius'], freeze=['head.*'])]
+    cfg = short_config(tmp_path / 'run', stages)
+    cfg.model.head.dr_loss.radius = dict(type='mmdrl.LearnedRadius', init=0.7)
+    head = train(cfg).model.head
+    assert head.dr_loss.radius(head.statistics).tolist() == pytest.approx([0.7] * 10)

@@ -54,8 +54,10 @@ def main(args: argparse.Namespace) -> None:
 
 if __name__ == '__main__':
     arguments = parse_args()
-    from mmdrl.errors import MMDRLError
-
+    try:
+        from mmdrl.errors import MMDRLError
+    except ImportError as error:  # mmdrl looks at the packages it needs when it is imported
+        sys.exit(f'error: {error}')
     try:
         main(arguments)
     except MMDRLError as error:

@@ -88,9 +88,15 @@ install_all() {
 }
 
 wanted="$HOST $root $(cat setup.py pyproject.toml mmdrl/version.py requirements/*.txt | cksum)"
+case $environment in
+"$root"/.venv*) inside=yes ;; # only what lies in this checkout is ever made anew
+*) inside=no ;;
+esac
 if [ ! -e "$environment" ]; then
     make_environment
-elif [ -e "$made" ]; then # ours, to be made anew if it was interrupted or moved or has lost its interpreter
+elif [ -e "$made" ] && [ "$inside" = no ] && [ "$(cat "$made")" != "$root" ]; then
+    fail "expected an environment for this checkout, found that of $(cat "$made"): deactivate it."
+elif [ -e "$made" ] && [ "$inside" = yes ]; then # was it interrupted, or moved, or has it lost its interpreter?
     if [ ! -e "$installed" ] || [ "$(cat "$made")" != "$root" ] || ! recent "$python"; then
         make_environment
     fi

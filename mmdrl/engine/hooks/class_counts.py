@@ -1,24 +1,29 @@
 """Tells head and metrics how many training images each class has."""
 
+from typing import Any
+
 import torch
 from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmdrl.datasets.labels import check_labels, dataset_labels, whole_dataset
+from mmdrl.datasets.labels import check_labels, dataset_labels, unrepeated_dataset
 from mmdrl.engine.model_parts import find_head
 from mmdrl.errors import ConfigError
 from mmdrl.evaluation import ShotAccuracy
 from mmdrl.registry import HOOKS
 
+from .companions import check_companions
+
 
 @HOOKS.register_module()
 class ClassCountsHook(Hook):
-    """Counts the training labels once and hands the counts on.
+    """Counts the training images of each class once and hands the counts on.
 
-    Before training they go into the buffer ``class_counts`` of ``mmdrl.DRHead``, and so into the checkpoint;
-    before validation and test from there (or from the training set, for other heads) to every
-    ``mmdrl.ShotAccuracy`` that has none of its own.
+    An image that a wrapper repeats (RepeatDataset, ClassBalancedDataset) counts once.
+
+    Before training they go into the buffer ``class_counts`` of ``mmdrl.DRHead``, if there is one, and into the
+    checkpoint; before validation and test to every ``mmdrl.ShotAccuracy`` that has none of its own.
 
     Raises:
         DataError: If a training label lies outside ``[0, num_classes)``.
@@ -27,9 +32,13 @@ class ClassCountsHook(Hook):
 
     priority = 'HIGH'
 
+    def __init__(self) -> None:
+        self._counts: torch.Tensor | None = None
+
     def before_train(self, runner: Runner) -> None:
         """Count the training set into the head."""
-        dataset = whole_dataset(runner.train_dataloader.dataset)
+        check_companions(runner)
+        dataset = unrepeated_dataset(runner.train_dataloader.dataset)
         labels = torch.as_tensor(dataset_labels(dataset))
         head = find_head(runner.model)
         num_classes = head.num_classes if head is not None else int(labels.max()) + 1
@@ -51,6 +60,16 @@ class ClassCountsHook(Hook):
         if head is not None:
             head.set_class_counts(self._counts)
 
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Keep the counts in the checkpoint, for heads that do not."""
+        if self._counts is not None:
+            checkpoint['class_counts'] = self._counts.tolist()
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Take them from there."""
+        if 'class_counts' in checkpoint:
+            self._counts = torch.tensor(checkpoint['class_counts'])
+
     def before_val(self, runner: Runner) -> None:
         """Hand the counts to the validation metrics."""
         self._inform(runner, runner.val_evaluator)
@@ -61,7 +80,7 @@ class ClassCountsHook(Hook):
 
     def _inform(self, runner: Runner, evaluator: Evaluator) -> None:
         head = find_head(runner.model)
-        counts = head.class_counts.cpu() if head is not None else getattr(self, '_counts', None)
+        counts = self._counts if head is None else head.class_counts.cpu()
         if counts is None or not counts.any():
             return
         for metric in evaluator.metrics:

@@ -56,7 +56,9 @@ class ProgressHook(Hook):
         if self._progress is None:
             return
         if batch_idx % self.interval == 0 and isinstance(outputs, dict):
-            losses = '  '.join(f'{name} {float(value):.3f}' for name, value in outputs.items() if 'loss' in name)
+            losses = '  '.join(
+                f'{name} {float(value.detach()):.3f}' for name, value in outputs.items() if 'loss' in name
+            )
             self._progress.update(self._task, losses=losses)
         self._progress.advance(self._task)
 

@@ -21,6 +21,8 @@ from mmdrl.registry import HOOKS
 from mmdrl.version import __version__
 from mmdrl.visualization import accuracy_table, by_classifier, class_accuracy_figure, feature_map_figure
 
+MAX_CLASSES_IN_MAP = 50
+
 
 @HOOKS.register_module()
 class SummaryHook(Hook):
@@ -28,7 +30,8 @@ class SummaryHook(Hook):
 
     Prints many / medium / few / all for every ``mmdrl.ShotAccuracy`` of the validation, writes
     ``results.json`` and two figures (class counts with per-class accuracy; map of the validation features
-    with centroids and radii) into the work directory.
+    with centroids and radii, up to 50 classes; of several processes the first one's share) into the work
+    directory.
 
     Args:
         figures: Whether to draw the figures. The map takes one more pass over the validation set.
@@ -81,15 +84,19 @@ class SummaryHook(Hook):
 
     def _draw(self, runner: Runner, model: Any, class_accuracy: Figure, counts: np.ndarray) -> list[Path]:
         figures = {'class_accuracy': class_accuracy}
-        if isinstance(getattr(model, 'head', None), DRHead) and model.head.centroids.is_seen.all():
+        head = getattr(model, 'head', None)
+        if isinstance(head, DRHead) and head.num_classes <= MAX_CLASSES_IN_MAP and head.centroids.is_seen.all():
             features, labels = extract_features(model, runner.val_dataloader)
-            figures['feature_map'] = feature_map_figure(
-                features.numpy(),
-                labels.numpy(),
-                model.head.centroids.centroids.cpu().numpy(),
-                _radius(model.head),
-                class_counts=counts,
-            )
+            if features.isfinite().all():
+                figures['feature_map'] = feature_map_figure(
+                    features.numpy(),
+                    labels.numpy(),
+                    head.centroids.centroids.cpu().numpy(),
+                    _radius(head),
+                    class_counts=counts,
+                )
+            else:
+                runner.logger.warning('No feature map: features of the validation set are not finite.')
         folder = Path(runner.work_dir) / 'figures'
         folder.mkdir(exist_ok=True)
         paths = [folder / f'{name}.png' for name in figures]

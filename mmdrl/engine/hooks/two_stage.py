@@ -15,9 +15,12 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from mmdrl.engine.model_parts import initialise_anew, matching_modules, unwrap
+from mmdrl.engine.stage_fit import check_stage, loss_scales
 from mmdrl.engine.stage_plan import Stage, StagePlan
 from mmdrl.errors import ConfigError
 from mmdrl.registry import HOOKS
+
+from .companions import check_companions
 
 
 @HOOKS.register_module()
@@ -45,11 +48,12 @@ class TwoStageHook(Hook):
             return  # a test or validation run
         loop = runner.train_loop
         self.plan.check_fits(loop.max_epochs if isinstance(loop, EpochBasedTrainLoop) else None)
+        check_companions(runner)
         model = unwrap(runner.model)
         for stage in self.plan.stages:
-            for pattern in stage.freeze + stage.reset:
-                matching_modules(model, pattern, stage.name)
-            _loss_scales(model, stage)
+            check_stage(model, stage)
+        if not hasattr(runner.optim_wrapper, 'optimizer'):
+            raise ConfigError('TwoStageHook needs one optimizer, got several (an OptimWrapperDict).')
         self._is_learned = {name: p.requires_grad for name, p in model.named_parameters()}
         self._base_lr = [group.get('initial_lr', group['lr']) for group in _param_groups(runner)]
         loaders = [self._build_loader(runner, stage) for stage in self.plan.stages]
@@ -67,6 +71,10 @@ class TwoStageHook(Hook):
                 f'{self.plan.outline()}. Resume with the config it was trained with, or start anew with load_from.'
             )
         self._set_up(runner, saved['current'])
+        for stage in reversed(self.plan.stages[: self.current + 1]):
+            if stage.has_own_schedule:
+                self._start_schedule(runner, stage)
+                break
         runner.logger.info(f'Resumed in stage {self._describe(self.current)}.')
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
@@ -79,12 +87,16 @@ class TwoStageHook(Hook):
         if index == self.current:
             return
         self._set_up(runner, index)
-        stage, model = self.plan[index], unwrap(runner.model)
+        stage, model, optimizer = self.plan[index], unwrap(runner.model), runner.optim_wrapper.optimizer
+        runner.optim_wrapper.zero_grad()  # of an accumulation that the stage before has not finished
         for pattern in stage.reset:
             for module in matching_modules(model, pattern, stage.name):
                 initialise_anew(module)
+                for parameter in module.parameters():
+                    optimizer.state.pop(parameter, None)
         if stage.has_own_schedule:
-            runner.optim_wrapper.optimizer.state.clear()
+            optimizer.state.clear()
+            self._start_schedule(runner, stage)
         for key in [key for key in runner.message_hub.log_scalars if key.startswith('train/')]:
             del runner.message_hub.log_scalars[key]  # or the log would go on naming losses that have stopped
         learned = sum(p.numel() for p in model.parameters() if p.requires_grad)
@@ -108,25 +120,32 @@ class TwoStageHook(Hook):
         stage, model, loop = self.plan[index], unwrap(runner.model), runner.train_loop
         loop.dataloader = self._loaders[index]
         self._loaders[:index] = [None] * index  # lets the workers of past stages go
-        self._frozen = [m for pattern in stage.freeze for m in matching_modules(model, pattern, stage.name)]
         learned_before = _learned(model)
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(self._is_learned[name])
-        for module in self._frozen:
-            module.requires_grad_(False)
+        for pattern in stage.freeze:
+            for module in matching_modules(model, pattern, stage.name):
+                module.requires_grad_(False)
+        for head, scale in loss_scales(model, stage):
+            head.loss_scale = scale
+            if scale.get('loss_dr') == 0 and head.dr_loss is not None:
+                head.dr_loss.requires_grad_(False)  # learned radii have no gradient then, and DDP would wait
         if is_model_wrapper(runner.model) and _learned(model) != learned_before:
             # DDP settles at construction whose gradients it waits for.
             runner.model = runner.wrap_model(runner.cfg.get('model_wrapper_cfg'), model)
             runner._maybe_compile('train_step')
-        for module, scale in _loss_scales(model, stage):
-            module.loss_scale = scale
-        if stage.has_own_schedule:
-            factor = 1.0 if stage.lr is None else stage.lr / runner.optim_wrapper.optimizer.defaults['lr']
-            for group, base_lr in zip(_param_groups(runner), self._base_lr, strict=True):
-                group['lr'] = group['initial_lr'] = base_lr * factor
-            runner.param_schedulers = runner.build_param_scheduler(deepcopy(stage.param_scheduler or []))
+        # After wrapping, which replaces the layers that it converts to SyncBN.
+        self._frozen = [
+            module for pattern in stage.freeze for module in matching_modules(unwrap(runner.model), pattern, stage.name)
+        ]
         runner.message_hub.update_info('stage', stage.name)
         self.current = index
+
+    def _start_schedule(self, runner: Runner, stage: Stage) -> None:
+        factor = 1.0 if stage.lr is None else stage.lr / runner.optim_wrapper.optimizer.defaults['lr']
+        for group, base_lr in zip(_param_groups(runner), self._base_lr, strict=True):
+            group['lr'] = group['initial_lr'] = base_lr * factor
+        runner.param_schedulers = runner.build_param_scheduler(deepcopy(stage.param_scheduler or []))
 
     def _build_loader(self, runner: Runner, stage: Stage) -> DataLoader:
         loader = runner.train_loop.dataloader
@@ -162,15 +181,3 @@ def _param_groups(runner: Runner) -> list[dict[str, Any]]:
 
 def _learned(model: nn.Module) -> list[str]:
     return [name for name, parameter in model.named_parameters() if parameter.requires_grad]
-
-
-def _loss_scales(model: nn.Module, stage: Stage) -> list[tuple[Any, dict[str, float]]]:
-    """Heads and the factors of their losses in this stage."""
-    heads: list[Any] = [module for module in model.modules() if hasattr(module, 'loss_scale')]
-    known = set().union(*(head.loss_scale for head in heads)) if heads else set()
-    if not set(stage.loss_weights) <= known:
-        raise ConfigError(
-            f'Stage {stage.name!r}: loss_weights may name {", ".join(sorted(known)) or "no loss of this model"}, '
-            f'got {", ".join(stage.loss_weights)}. (mmdrl.DRHead has loss_cls and loss_dr.)'
-        )
-    return [(head, {name: float(stage.loss_weights.get(name, 1.0)) for name in head.loss_scale}) for head in heads]

@@ -22,7 +22,7 @@ class DRLoss(nn.Module):
 
     Args:
         num_classes: K. ``DRHead`` passes its own, so configs leave it out.
-        radius: Config of a radius policy, such as ``dict(type='mmdrl.CountRadius', scale=1.0)``.
+        radius: Config of a radius policy; ``dict(type='mmdrl.CountRadius', scale=1.0)`` if not given.
         distance: See :func:`mmdrl.functional.dr_loss`, as for the next three.
         temperature: T, in the unit of the distance.
         margin: m. With ``scope='sample'``, 2 makes the loss an upper bound.
@@ -36,7 +36,7 @@ class DRLoss(nn.Module):
     def __init__(
         self,
         num_classes: int,
-        radius: dict[str, Any],
+        radius: dict[str, Any] | None = None,
         distance: Distance = 'euclidean',
         temperature: float = 1.0,
         margin: float = 1.0,
@@ -44,15 +44,15 @@ class DRLoss(nn.Module):
         loss_weight: float = 1.0,
     ):
         super().__init__()
-        if not loss_weight >= 0:
-            raise ConfigError(f'DRLoss: loss_weight must not be negative, got {loss_weight}.')
+        if not isinstance(loss_weight, (int, float)) or not loss_weight >= 0:
+            raise ConfigError(f'DRLoss: loss_weight must be a number and not negative, got {loss_weight!r}.')
         self.settings: dict[str, Any] = dict(distance=distance, temperature=temperature, margin=margin, scope=scope)
         try:  # the function knows what it takes; ask it now, not after an epoch
             dr_loss(torch.zeros(1, 1), torch.zeros(1).long(), torch.zeros(1, 1), torch.zeros(1), **self.settings)
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise ConfigError(f'DRLoss: {error}') from None
         self.loss_weight = loss_weight
-        self.radius = _build_radius(radius, num_classes)
+        self.radius = _build_radius(radius or dict(type='mmdrl.CountRadius'), num_classes)
 
     def forward(
         self,

@@ -9,7 +9,7 @@ import torch
 from digits_run import short_config, train
 from mmengine.logging import HistoryBuffer
 
-from mmdrl.engine import register_safe_globals
+from mmdrl.safe_globals import register_safe_globals
 
 register_safe_globals()
 

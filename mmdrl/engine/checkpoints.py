@@ -1,0 +1,71 @@
+"""Checkpoints looked at before they are used: whole, harmless, and of this model."""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.runner import find_latest_checkpoint
+from torch import Tensor, nn
+
+from mmdrl.errors import DataError
+
+
+def read_checkpoint(path: str) -> dict[str, Any] | None:
+    """Content of a local checkpoint, on the CPU; ``None`` for an address, which MMEngine reads itself.
+
+    Args:
+        path: File, or an address such as ``https://...``.
+
+    Raises:
+        DataError: If the file is missing, is no checkpoint, or holds more than data.
+    """
+    if '://' in path:
+        return None
+    if not Path(path).is_file():
+        raise DataError(f'Expected a checkpoint at {path}, found none.')
+    try:
+        checkpoint = torch.load(path, map_location='cpu', weights_only=True)
+    except pickle.UnpicklingError as error:
+        reason = str(error).splitlines()[0].split('. This file can still be loaded')[0]
+        raise DataError(f'{path} cannot be loaded as data alone, which is all that is trusted: {reason}') from error
+    except Exception as error:  # bytes that are no pickle can fail in any way
+        raise DataError(
+            f'{path} is no whole checkpoint ({type(error).__name__}: {error}). Copy or download it again.'
+        ) from error
+    if not isinstance(checkpoint, dict):
+        raise DataError(f'Expected a dict with state_dict in {path}, got a {type(checkpoint).__name__}.')
+    return checkpoint
+
+
+def latest_checkpoint(work_dir: str) -> str | None:
+    """The checkpoint that ``--resume`` goes on from, or ``None`` if the folder has none.
+
+    Raises:
+        DataError: If the folder names one that is gone.
+    """
+    path = find_latest_checkpoint(work_dir)
+    if path is not None and not Path(path).is_file():
+        raise DataError(f'{work_dir}/last_checkpoint names {path}, which is gone. Give --resume another checkpoint.')
+    return path
+
+
+def check_belongs(checkpoint: Mapping[str, Any], model: nn.Module, path: str) -> None:
+    """The weights must be those of this model: the same names and shapes.
+
+    Raises:
+        DataError: If they are not; the message names the first that differ.
+    """
+    saved: Mapping[str, Tensor] = checkpoint.get('state_dict', checkpoint)
+    wanted = model.state_dict()
+    shapes = {name: tuple(saved[name].shape) for name in wanted if name in saved}
+    wrong = [f'{name} is {shape} in it' for name, shape in shapes.items() if shape != tuple(wanted[name].shape)]
+    missing = [f'{name} is missing in it' for name in wanted if name not in saved]
+    if wrong or missing:
+        first = (wrong + missing)[0]
+        name = first.split(' ')[0]
+        raise DataError(
+            f'The checkpoint {path} does not belong to this config: {first}, and {tuple(wanted[name].shape)} in the '
+            f'model ({len(wrong) + len(missing)} of {len(wanted)} entries differ).'
+        )

@@ -1,0 +1,89 @@
+"""A config as this machine runs it: file, overrides, loaders, device."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config, DictAction
+
+from mmdrl.errors import ConfigError
+
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+
+
+def load_config(
+    path: str,
+    options: list[str] | None = None,
+    work_dir: str | None = None,
+    launcher: str = 'none',
+    pin_memory: bool = True,
+    persistent_workers: bool = True,
+) -> Config:
+    """Config of a run on this machine.
+
+    Args:
+        path: Config file.
+        options: Overrides, ``['randomness.seed=1', ...]``.
+        work_dir: Folder of the run; the config's own or ``work_dirs/<config name>`` if not given.
+        launcher: What has started the processes.
+        pin_memory: Pin host memory where there is a GPU, unless the config says otherwise; False never does.
+        persistent_workers: Keep loader workers alive between epochs, likewise.
+
+    Raises:
+        ConfigError: If the file does not exist or cannot be read, or an override does not fit it.
+    """
+    cfg = _read(path)
+    for option in options or []:
+        _override(cfg, option)
+    cfg.launcher = launcher
+    cfg.work_dir = work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(path).stem)
+    has_gpu = torch.cuda.is_available()
+    for name in LOADERS:
+        loader = cfg.get(name)
+        if loader is None:
+            continue
+        if not isinstance(loader, dict):
+            raise ConfigError(f'{name} must be a dict, got {loader!r}.')
+        loader.setdefault('pin_memory', has_gpu)
+        loader.setdefault('persistent_workers', loader.get('num_workers', 0) > 0)
+        loader.setdefault('collate_fn', dict(type='default_collate'))
+        loader['pin_memory'] &= pin_memory
+        loader['persistent_workers'] &= persistent_workers
+    if launcher != 'none' and not has_gpu:
+        cfg.model_wrapper_cfg = dict(
+            type='MMDistributedDataParallel',
+            device_ids=None,
+            broadcast_buffers=False,
+            find_unused_parameters=cfg.get('find_unused_parameters', False),
+        )
+    return cfg
+
+
+def _read(path: str) -> Config:
+    if not Path(path).is_file():
+        raise ConfigError(f'Expected a config file at {path}, found none. Configs of mmdrl lie under configs/.')
+    try:
+        return Config.fromfile(path)
+    except Exception as error:  # a config is a program: anything may go wrong in it
+        raise ConfigError(f'The config {path} cannot be read: {type(error).__name__}: {error}') from error
+
+
+def _override(cfg: Config, option: str) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--options', nargs=1, action=DictAction)
+    try:
+        if '=' not in option:
+            raise ValueError(option)
+        parsed: dict[str, Any] = parser.parse_args(['--options', option]).options
+    except (ValueError, AssertionError, RecursionError):
+        raise ConfigError(
+            f'--cfg-options: expected KEY=VALUE with a number, a string or a list "[a,b]", got {option!r}.'
+        ) from None
+    try:
+        cfg.merge_from_dict(parsed)
+    except (KeyError, TypeError, AttributeError, IndexError):
+        raise ConfigError(
+            f'--cfg-options: {option!r} fits nothing in the config. A number in the key is a position in a list, '
+            'which must exist; what is no dict cannot take a further key.'
+        ) from None

@@ -1,0 +1,76 @@
+"""Centroids in a run: what checkpoints, averaged models and interrupted epochs hold."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from digits_run import STAGES, short_config, train
+from mmengine.config import Config
+from mmengine.hooks import EMAHook, Hook
+
+from mmdrl.errors import ConfigError
+
+ONE_STAGE = [dict(name='only', epochs=2)]
+
+
+@pytest.mark.parametrize('lost', ['mmdrl.ClassCountsHook', 'mmdrl.CentroidHook'])
+def test_run_without_a_hook_that_the_loss_needs_does_not_start(tmp_path: Path, lost: str) -> None:
+    """Without them the loss would stay 0; a custom_hooks list in a config replaces the inherited one."""
+    cfg = short_config(tmp_path / 'run', STAGES)
+    cfg.custom_hooks = [hook for hook in cfg.custom_hooks if hook['type'] != lost]
+    with pytest.raises(ConfigError, match=rf'{lost}.*replaces the inherited'):
+        train(cfg)
+    assert not list((tmp_path / 'run').glob('*.pth'))
+
+
+def test_averaged_model_is_saved_with_the_newest_centroids(tmp_path: Path) -> None:
+    runner = train(short_config(tmp_path / 'run', ONE_STAGE), EMAHook())
+    saved = torch.load(tmp_path / 'run/epoch_2.pth')['state_dict']
+    assert torch.equal(saved['head.centroids.centroids'], runner.model.head.centroids.centroids)
+    assert not saved['head.centroids.counts'].any()
+
+
+class CutInSecondEpoch(Hook):
+    """Ends the run between two checkpoints of the second epoch."""
+
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        if runner.epoch == 1 and batch_idx == 6:
+            raise KeyboardInterrupt
+
+
+class SamplesInSums(Hook):
+    """Notes how many samples each epoch's centroids are made of."""
+
+    priority = 'HIGH'
+
+    def __init__(self) -> None:
+        self.seen: list[float] = []
+
+    def after_train_epoch(self, runner: Any) -> None:
+        self.seen.append(runner.model.head.centroids.counts.sum().item())
+
+
+def by_iteration(folder: Path, **changes: Any) -> Config:
+    cfg = short_config(folder, ONE_STAGE, **changes)
+    cfg.default_hooks.checkpoint = dict(type='CheckpointHook', by_epoch=False, interval=4)
+    return cfg
+
+
+def test_epoch_done_again_after_resuming_counts_each_image_once(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train(by_iteration(tmp_path / 'run'), CutInSecondEpoch())
+    counter = SamplesInSums()
+    train(by_iteration(tmp_path / 'run', resume=True), counter)
+    assert counter.seen == [331]
+
+
+def test_loop_that_counts_iterations_publishes_after_every_pass(tmp_path: Path) -> None:
+    cfg = short_config(tmp_path / 'run')
+    cfg.custom_hooks = [hook for hook in cfg.custom_hooks if hook['type'] != 'mmdrl.TwoStageHook']
+    cfg.train_cfg = dict(by_epoch=False, max_iters=14, val_interval=14)
+    cfg.param_scheduler = None
+    cfg.default_hooks.checkpoint = dict(type='CheckpointHook', by_epoch=False, interval=14)
+    head = train(cfg).model.head
+    assert head.centroids.is_seen.all()
+    assert not head.centroids.counts.any()
