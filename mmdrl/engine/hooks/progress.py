@@ -56,10 +56,9 @@ class ProgressHook(Hook):
         if self._progress is None:
             return
         if batch_idx % self.interval == 0 and isinstance(outputs, dict):
-            losses = '  '.join(
-                f'{name} {float(value.detach()):.3f}' for name, value in outputs.items() if 'loss' in name
-            )
-            self._progress.update(self._task, losses=losses)
+            losses = {name: float(value.detach()) for name, value in outputs.items() if 'loss' in name}
+            text = '  '.join(f'{name} {value:.3f}' for name, value in losses.items())
+            self._progress.update(self._task, losses=text)
         self._progress.advance(self._task)
 
     def after_train_epoch(self, runner: Runner) -> None:
