@@ -13,8 +13,8 @@ from mmdrl.safe_globals import register_safe_globals
 pytestmark = [pytest.mark.slow, pytest.mark.host]
 
 
-def test_mim_trains_and_tests_the_digits_by_the_name_of_the_config(tmp_path: Path) -> None:
-    # Known limit: onedl-mim finds each config of an editable install twice by name; a path works everywhere.
+def test_mim_trains_and_tests_the_digits(tmp_path: Path) -> None:
+    """By path; by name from an empty folder in test_packaging.py, for every way to install."""
     config = ROOT / 'configs/drl_r8_digits-lt.py'
     options = ['--gpus', 0, '--cfg-options', *SHORT_DIGITS]
     answer = mim('train', 'mmdrl', config, *options, cwd=tmp_path)

@@ -11,9 +11,11 @@ import sys
 import sysconfig
 import venv
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from command import SHORT_DIGITS
 
 ROOT = Path(__file__).parents[1]
 SOURCES = ('mmdrl', 'configs', 'tools', 'requirements', 'setup.py', 'pyproject.toml', 'MANIFEST.in', 'LICENSE')
@@ -48,6 +50,10 @@ print(json.dumps({
 """
 
 pytestmark = [pytest.mark.slow, pytest.mark.host]
+
+
+def is_installed(distribution):
+    return any(found.metadata['Name'] == distribution for found in metadata.distributions())
 
 
 def run(*command, cwd):
@@ -113,16 +119,23 @@ def test_mim_and_mmengine_find_their_parts_until_uninstalled(way, tree, environm
     assert set(site.rglob('*')) == before
 
 
-def test_mim_starts_the_installed_training_tool(tree, environment, tmp_path):
+@pytest.mark.parametrize('way', ['folder', 'editable'])
+def test_mim_trains_and_tests_by_the_name_of_the_config_from_an_empty_folder(way, tree, environment, tmp_path):
     python, _ = environment
-    run(python, '-m', 'pip', 'install', *OFFLINE, '--ignore-installed', tree, cwd=tmp_path)
-    launch = 'from mim.commands.train import cli; cli()'
-    output = run(
-        python, '-c', launch, 'mmdrl', 'ce_r8_digits-lt.py', '--gpus', '0', '--cfg-options',
-        'train_cfg.max_epochs=1', 'work_dir=run', cwd=tmp_path,
-    )  # fmt: skip
+    run(python, '-m', 'pip', 'install', *OFFLINE, '--ignore-installed', *['-e'][way == 'folder' :], tree, cwd=tmp_path)
+    empty = tmp_path / 'empty'
+    empty.mkdir()
+    config = 'drl_r8_digits-lt.py'
+    if way == 'editable' and is_installed('onedl-mim'):  # which finds it twice by name
+        config = tree / 'configs' / config
+    mim = (python, '-W', 'ignore', '-c', 'from mim.cli import cli; cli()')
+    output = run(*mim, 'train', 'mmdrl', config, '--gpus', 0, '--cfg-options', *SHORT_DIGITS, cwd=empty)
     assert 'Training finished successfully' in output
-    assert (tmp_path / 'run' / 'epoch_1.pth').is_file()
+    folder = empty / 'work_dirs' / 'drl_r8_digits-lt'
+    metrics = json.loads((folder / 'results.json').read_text())['metrics']
+    checkpoint = folder / 'epoch_3.pth'
+    output = run(*mim, 'test', 'mmdrl', config, '--checkpoint', checkpoint, '--gpus', 0, cwd=empty)
+    assert f'{metrics["ncm/all"]:.1f}' in output
 
 
 def test_wheel_has_the_same_files_from_the_checkout_and_from_the_sdist(tree, sdist, tmp_path):
