@@ -68,7 +68,7 @@ def test_testing_the_checkpoint_repeats_the_last_validation(trained: Path, tmp_p
 def test_killed_run_resumes_and_ends(tmp_path: Path) -> None:
     command = [sys.executable, '-W', 'ignore', str(ROOT / 'tools/train.py'), str(CONFIG), '--gpus', '0']
     run = subprocess.Popen([*command, '--work-dir', 'run'], cwd=tmp_path, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while not (tmp_path / 'run/epoch_22.pth').exists():
         assert run.poll() is None
         assert time.monotonic() < deadline
