@@ -67,7 +67,7 @@ def feature_map_figure(
     check_labels(labels, num_classes)
     names = _per_class(class_names or range(num_classes), num_classes, 'class_names')
     radius = _per_class(np.full(num_classes, radius) if np.ndim(radius) == 0 else radius, num_classes, 'radius')
-    is_known = np.ones(num_classes, dtype=bool)
+    is_known: NDArray[np.bool_] = np.ones(num_classes, dtype=bool)
     if class_counts is not None:
         counts = _per_class(class_counts, num_classes, 'class_counts')
         is_known = counts > 0
