@@ -4,6 +4,9 @@ Importing the package checks the installed OpenMMLab packages and makes ``mmdrl:
 imports neither torch nor a model: configs name those as ``mmdrl.<class>``, which imports them on demand.
 """
 
+from importlib import import_module
+from types import ModuleType
+
 from mmdrl.host import allow_inheritance, check_host
 from mmdrl.version import __version__
 
@@ -11,3 +14,10 @@ check_host()
 allow_inheritance()
 
 __all__ = ['__version__']
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Load ``mmdrl.functional`` and ``mmdrl.stats`` when they are first used."""
+    if name in ('functional', 'stats'):
+        return import_module(f'mmdrl.{name}')
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

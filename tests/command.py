@@ -11,8 +11,8 @@ MIM = (sys.executable, '-W', 'ignore', '-c', 'import sys; from mim.cli import cl
 # The digits job in seconds: two epochs of the first stages and one of the last, 64 images each.
 SHORT_DIGITS = (
     'train_cfg.max_epochs=3',
-    *(f'custom_hooks.2.stages.{stage}.epochs=1' for stage in range(3)),
-    *(f'custom_hooks.2.stages.{stage}.sampler.num_samples=64' for stage in (1, 2)),
+    *(f'default_hooks.stages.stages.{stage}.epochs=1' for stage in range(3)),
+    *(f'default_hooks.stages.stages.{stage}.sampler.num_samples=64' for stage in (1, 2)),
 )
 
 

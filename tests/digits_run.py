@@ -35,12 +35,9 @@ def short_config(work_dir: Path, stages: list[dict[str, Any]] | None = None, **c
     """
     cfg = load_config(str(ROOT / 'configs/drl_r8_digits-lt.py'), work_dir=str(work_dir))
     plan = STAGES if stages is None else stages
-    cfg.custom_hooks = [
-        dict(type='mmdrl.ClassCountsHook'),
-        dict(type='mmdrl.CentroidHook'),
-        dict(type='mmdrl.TwoStageHook', stages=plan),
-        dict(type='mmdrl.SummaryHook', figures=False),
-    ]
+    cfg.default_hooks.stages.stages = plan
+    cfg.default_hooks.summary.figures = False
+    cfg.custom_hooks = []
     cfg.train_cfg.max_epochs = sum(stage['epochs'] for stage in plan)
     cfg.train_dataloader.dataset.dataset.pipeline = [dict(type='PackInputs')]
     cfg.log_level = 'WARNING'

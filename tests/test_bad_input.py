@@ -101,6 +101,7 @@ def test_data_set_that_downloads_itself_is_let_through(tmp_path: Path) -> None:
     [
         ({'model.backbone.type': 'ResNet9'}, r'ResNet9 is not in the .* registry'),
         ({'model.head.numclasses': 10}, r'numclasses'),
+        ({'model.head.in_channels': 32}, r'\(B, 32\), got \(32, 64\).*in_channels'),
         ({'model.head.dr_loss.temperature': 'hot'}, r'DRLoss'),
         ({'model.head.dr_loss.radius.scale': 'x'}, r"scale.*'x'"),
         ({'model.head.dr_loss.loss_weight': 'x'}, r"loss_weight.*'x'"),
@@ -165,7 +166,8 @@ def test_missing_checkpoint_to_test_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    'option', ['max_epochs', 'a=[dict(b=1, c=2)]', 'custom_hooks.9.interval=1', 'model.head.num_classes.x=1']
+    'option',
+    ['max_epochs', 'a=[dict(b=1, c=2)]', 'default_hooks.stages.stages.9.epochs=1', 'model.head.num_classes.x=1'],
 )
 def test_override_that_cannot_be_read_is_quoted(option: str) -> None:
     with pytest.raises(ConfigError, match='cfg-options') as refusal:

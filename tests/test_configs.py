@@ -36,9 +36,8 @@ def test_model_builds_and_stages_fit_the_run(path: Path) -> None:
     with DefaultScope.overwrite_default_scope(cfg.default_scope):
         model = MODELS.build(cfg.model)
     assert model.head.num_classes == cfg.model.head.num_classes
-    for hook in cfg.custom_hooks:
-        if hook['type'] == 'mmdrl.TwoStageHook':
-            StagePlan(hook['stages']).check_fits(cfg.train_cfg.max_epochs)
+    if 'stages' in cfg.default_hooks:
+        StagePlan(cfg.default_hooks.stages.stages).check_fits(cfg.train_cfg.max_epochs)
 
 
 WITH_FILES = [path for path in CONFIGS if 'data_root' in Config.fromfile(path).train_dataloader.dataset]

@@ -81,7 +81,7 @@ def environment(tmp_path):
     """Interpreter of a fresh environment in front of the running one's packages."""
     target = tmp_path / 'environment'
     venv.create(target, symlinks=True)
-    site = Path(sysconfig.get_path('purelib', 'venv', {'base': str(target), 'platbase': str(target)}))
+    site = Path(sysconfig.get_path('purelib', 'posix_prefix', {'base': str(target), 'platbase': str(target)}))
     behind = Path(sysconfig.get_path('purelib'))
     (site / 'behind.pth').write_text(f'{behind}\n')
     # Folders named in a .pth have theirs ignored, but MMEngine needs the distutils that setuptools' one provides.

@@ -67,3 +67,9 @@ def test_configs_are_inherited_by_package_name(tmp_path: Path) -> None:
     assert cfg.model.head.type == 'mmdrl.DRHead'
     assert cfg.work_dir == 'here'
     assert registry.MODELS.build(cfg.model).head.dr_loss is not None
+
+
+def test_functions_are_reached_from_the_package_alone() -> None:
+    program = 'import sys, mmdrl; assert "torch" not in sys.modules; print(mmdrl.functional.dr_loss.__name__)'
+    answer = subprocess.run([sys.executable, '-W', 'ignore', '-c', program], capture_output=True, text=True)
+    assert answer.stdout.strip() == 'dr_loss', answer.stderr

@@ -92,7 +92,13 @@ def test_two_cpu_processes_train_one_model(tmp_path: Path) -> None:
     assert 'GPU number: 2' in answer.stdout
     assert "'feature', epochs 2 to 2: 1 iterations each" in answer.stdout  # 64 images, 2 x 32 at a time
     assert answer.stdout.count('Written: ') == 1
-    assert results(tmp_path / 'work_dirs/drl_r8_digits-lt')['epochs'] == 3
+    found = results(tmp_path / 'work_dirs/drl_r8_digits-lt')
+    assert found['epochs'] == 3
+    # The processes share batch statistics, so what was validated is what was saved.
+    answer = tool('test', CONFIG, tmp_path / found['checkpoint'], '--out', 'm.json', cwd=tmp_path)
+    assert answer.returncode == 0, answer.stdout
+    metrics = json.loads((tmp_path / 'm.json').read_text())
+    assert {key: metrics[key] for key in ('all', 'ncm/all')} == {k: found['metrics'][k] for k in ('all', 'ncm/all')}
 
 
 @pytest.mark.distributed

@@ -16,9 +16,11 @@ cfg.model.head.dr_loss.radius = dict(type='mmdrl.LearnedRadius')  # learns in th
 cfg.model_wrapper_cfg = dict(type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)
 runner = train(cfg)
 model = unwrap(runner.model)
-for name, tensor in [*model.named_parameters(), *model.head.named_buffers()]:
+for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
     first, *others = all_gather(tensor.detach())
     assert all(torch.equal(first, other) for other in others), f'{name} differs between processes'
+assert model.head.class_counts.tolist() == [120, 77, 50, 32, 21, 13, 8, 5, 3, 2]
+assert model.head.centroids.is_seen.all()
 assert not model.backbone.conv1.weight.requires_grad
 print(f'{get_world_size()} processes agree')
 torch.distributed.destroy_process_group()

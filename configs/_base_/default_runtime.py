@@ -7,13 +7,13 @@ default_hooks = dict(
     # Two, because the older one goes before the newer one is written: a run killed meanwhile needs one to resume.
     checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
+    # By name, unlike custom_hooks: a config that inherits these can add to them without losing any.
+    sync_buffers=dict(type='SyncBuffersHook'),  # or each process would validate with batch statistics of its own
+    class_counts=dict(type='mmdrl.ClassCountsHook'),
+    centroids=dict(type='mmdrl.CentroidHook'),
+    progress=dict(type='mmdrl.ProgressHook'),
+    summary=dict(type='mmdrl.SummaryHook'),
 )
-custom_hooks = [
-    dict(type='mmdrl.ClassCountsHook'),
-    dict(type='mmdrl.CentroidHook'),
-    dict(type='mmdrl.ProgressHook'),
-    dict(type='mmdrl.SummaryHook'),
-]
 
 env_cfg = dict(
     cudnn_benchmark=False,

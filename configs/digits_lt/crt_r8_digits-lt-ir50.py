@@ -2,10 +2,8 @@
 _base_ = ['./ce_r8_digits-lt-ir50.py']
 
 class_aware = dict(type='mmdrl.ClassAwareSampler', samples_per_class=4)
-custom_hooks = [
-    dict(type='mmdrl.ClassCountsHook'),
-    dict(type='mmdrl.CentroidHook'),
-    dict(
+default_hooks = dict(
+    stages=dict(
         type='mmdrl.TwoStageHook',
         stages=[
             dict(name='warm-up', epochs=20, loss_weights=dict(loss_dr=0.0)),
@@ -19,6 +17,4 @@ custom_hooks = [
             ),
         ],
     ),
-    dict(type='mmdrl.ProgressHook'),
-    dict(type='mmdrl.SummaryHook'),
-]
+)

@@ -22,10 +22,8 @@ model = dict(
 )
 
 class_aware = dict(type='mmdrl.ClassAwareSampler', samples_per_class=4, num_samples=115846)
-custom_hooks = [
-    dict(type='mmdrl.ClassCountsHook'),
-    dict(type='mmdrl.CentroidHook'),
-    dict(
+default_hooks = dict(
+    stages=dict(
         type='mmdrl.TwoStageHook',
         stages=[
             dict(name='warm-up', epochs=60, loss_weights=dict(loss_dr=0.0)),
@@ -39,6 +37,4 @@ custom_hooks = [
             ),
         ],
     ),
-    dict(type='mmdrl.ProgressHook'),
-    dict(type='mmdrl.SummaryHook'),
-]
+)

@@ -47,7 +47,10 @@ def latest_checkpoint(work_dir: str) -> str | None:
     """
     path = find_latest_checkpoint(work_dir)
     if path is not None and not Path(path).is_file():
-        raise DataError(f'{work_dir}/last_checkpoint names {path}, which is gone. Give --resume another checkpoint.')
+        raise DataError(
+            f'{work_dir}/last_checkpoint names {path}, which is gone. Give --resume another checkpoint, or leave it '
+            'out to start anew.'
+        )
     return path
 
 

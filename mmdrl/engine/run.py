@@ -96,13 +96,16 @@ def evaluate(cfg: Config, checkpoint: str, out: str | None = None) -> dict[str, 
     if is_main_process():
         rows = by_classifier(metrics)
         if rows:
-            Console().print(accuracy_table(rows, title=Path(checkpoint).name))
+            Console().print(accuracy_table(rows, title=f'{Path(cfg.work_dir).name}, {Path(checkpoint).name}'))
         if out is not None:
             write_json(metrics, Path(out))
     return metrics
 
 
 def _build_runner(cfg: Config) -> Runner:
+    num_threads = cfg.get('env_cfg', {}).get('num_threads')
+    if num_threads is not None:
+        torch.set_num_threads(num_threads)
     try:
         return Runner.from_cfg(cfg) if 'runner_type' not in cfg else RUNNERS.build(cfg)
     except (KeyError, TypeError) as error:

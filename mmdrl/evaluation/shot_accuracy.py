@@ -174,7 +174,7 @@ class ShotAccuracy(BaseMetric):
         if self.class_counts is None:
             raise ConfigError(
                 'ShotAccuracy needs the training images per class to group the classes, but got none. Add '
-                "dict(type='mmdrl.ClassCountsHook') to custom_hooks or give class_counts=[...]."
+                'mmdrl.ClassCountsHook to the hooks or give class_counts=[...].'
             )
         return self.class_counts
 

@@ -92,10 +92,8 @@ def feature_map_figure(
     shares = pca.explained_variance_ratio_
     axes.set_xlabel(f'principal component 1 (feature units, {shares[0]:.0%} of the variance)')
     axes.set_ylabel(f'principal component 2 (feature units, {shares[1]:.0%} of the variance)')
-    axes.set_title(
-        'Samples (small), centroids (large) and class balls (circles, named at the end of the spoke)',
-        fontsize=10,
-    )
+    circles = 'circles: class balls, named at the end of a line from the centre' if radius.any() else 'no class balls'
+    axes.set_title(f'Small: images; large: class centroids (n training images); {circles}', fontsize=10)
     return figure
 
 

@@ -14,12 +14,12 @@ from mmdrl.errors import ConfigError
 ONE_STAGE = [dict(name='only', epochs=2)]
 
 
-@pytest.mark.parametrize('lost', ['mmdrl.ClassCountsHook', 'mmdrl.CentroidHook'])
+@pytest.mark.parametrize('lost', ['class_counts', 'centroids'])
 def test_run_without_a_hook_that_the_loss_needs_does_not_start(tmp_path: Path, lost: str) -> None:
-    """Without them the loss would stay 0; a custom_hooks list in a config replaces the inherited one."""
+    """Without them the loss would stay 0 unnoticed."""
     cfg = short_config(tmp_path / 'run', STAGES)
-    cfg.custom_hooks = [hook for hook in cfg.custom_hooks if hook['type'] != lost]
-    with pytest.raises(ConfigError, match=rf'{lost}.*replaces the inherited'):
+    name = cfg.default_hooks.pop(lost).type
+    with pytest.raises(ConfigError, match=rf'{lost}=dict.*{name}'):
         train(cfg)
     assert not list((tmp_path / 'run').glob('*.pth'))
 
@@ -67,7 +67,7 @@ def test_epoch_done_again_after_resuming_counts_each_image_once(tmp_path: Path) 
 
 def test_loop_that_counts_iterations_publishes_after_every_pass(tmp_path: Path) -> None:
     cfg = short_config(tmp_path / 'run')
-    cfg.custom_hooks = [hook for hook in cfg.custom_hooks if hook['type'] != 'mmdrl.TwoStageHook']
+    del cfg.default_hooks.stages
     cfg.train_cfg = dict(by_epoch=False, max_iters=14, val_interval=14)
     cfg.param_scheduler = None
     cfg.default_hooks.checkpoint = dict(type='CheckpointHook', by_epoch=False, interval=14)

@@ -42,7 +42,9 @@ def main(args: argparse.Namespace) -> None:
         console.print(args.note)
     first = next(iter(runs.values()))
     same = [name for name, results in runs.items() if results['class_counts'] == first['class_counts']]
-    per_class = {name: runs[name]['per_class']['linear'] for name in same if 'linear' in runs[name]['per_class']}
+    per_class = {
+        f'{name}, linear': runs[name]['per_class']['linear'] for name in same if 'linear' in runs[name]['per_class']
+    }
     if per_class and first['class_counts']:
         figure = class_accuracy_figure(first['class_counts'], per_class, **first['shot_groups'])
         Path(args.out).parent.mkdir(parents=True, exist_ok=True)

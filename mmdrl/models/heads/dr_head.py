@@ -57,6 +57,20 @@ class DRHead(LinearClsHead):
         """What the radius policy may know of the training set."""
         return ClassStatistics(counts=self.class_counts)
 
+    def pre_logits(self, feats: tuple[Tensor, ...]) -> Tensor:
+        """Features that the classifier sees, shape ``(B, D)``.
+
+        Raises:
+            ConfigError: If the neck hands over features of another shape.
+        """
+        features: Tensor = super().pre_logits(feats)
+        if features.ndim != 2 or features.shape[1] != self.in_channels:
+            raise ConfigError(
+                f'DRHead expects features (B, {self.in_channels}), got {tuple(features.shape)} from the neck. Set '
+                'model.head.in_channels to their width, or pool them (GlobalAveragePooling).'
+            )
+        return features
+
     def loss(self, feats: tuple[Tensor, ...], data_samples: list[DataSample], **kwargs: Any) -> dict[str, Tensor]:
         """Losses by name, each a scalar.
 
@@ -87,8 +101,8 @@ class DRHead(LinearClsHead):
     def _dr_losses(self, features: Tensor, labels: Tensor) -> dict[str, Tensor]:
         if not self._has_class_counts and not self.class_counts.any():
             raise ConfigError(
-                "DRHead does not know the training images per class. Add dict(type='mmdrl.ClassCountsHook') to "
-                'custom_hooks, or call head.set_class_counts(counts).'
+                'DRHead does not know the training images per class. Add mmdrl.ClassCountsHook to the hooks, or call '
+                'head.set_class_counts(counts).'
             )
         self._has_class_counts = True  # looked at once: reading a buffer stalls an accelerator
         seen = self.centroids.is_seen
