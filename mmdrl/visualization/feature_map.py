@@ -93,7 +93,7 @@ def feature_map_figure(
     axes.set_xlabel(f'principal component 1 (feature units, {shares[0]:.0%} of the variance)')
     axes.set_ylabel(f'principal component 2 (feature units, {shares[1]:.0%} of the variance)')
     circles = 'circles: class balls, named at the end of a line from the centre' if radius.any() else 'no class balls'
-    axes.set_title(f'Small: images; large: class centroids (n training images); {circles}', fontsize=10)
+    axes.set_title(f'Small: images; large: class centroids (n training images)\n{circles}', fontsize=10)
     return figure
 
 
