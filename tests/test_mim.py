@@ -8,7 +8,7 @@ import torch
 from command import ROOT, SHORT_DIGITS, mim
 from miniature import make_imagenet_lt
 
-from mmdrl.safe_globals import register_safe_globals
+from mmdrl.engine.checkpoints import read_checkpoint
 
 pytestmark = [pytest.mark.slow, pytest.mark.host]
 
@@ -48,8 +48,7 @@ def test_imagenet_lt_flagship_trains_on_two_cpu_processes(tmp_path: Path) -> Non
     assert answer.returncode == 0, answer.stdout
     assert 'GPU number: 2' in answer.stdout
     assert 'loss_dr' in answer.stdout
-    register_safe_globals()
-    state = torch.load(tmp_path / 'run/epoch_3.pth')['state_dict']
+    state = read_checkpoint(str(tmp_path / 'run/epoch_3.pth'))['state_dict']
     assert state['head.class_counts'].tolist() == [3] * 10 + [1] * 990
     assert state['head.centroids.centroids'].shape == (1000, 2048)
 

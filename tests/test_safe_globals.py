@@ -11,7 +11,10 @@ from mmengine.logging import HistoryBuffer
 
 from mmdrl.safe_globals import register_safe_globals
 
-register_safe_globals()
+
+@pytest.fixture(autouse=True)
+def registered() -> None:
+    register_safe_globals()  # again, as onedl-mmengine takes them back after each load of its own
 
 
 class Payload:

@@ -123,4 +123,4 @@ def test_runs_are_compared_side_by_side(trained: Path, tmp_path: Path) -> None:
 def test_comparing_an_unfinished_run_says_so(tmp_path: Path) -> None:
     answer = tool('analysis/compare_runs', tmp_path, cwd=tmp_path)
     assert answer.returncode == 1
-    assert answer.stdout.startswith('error: Expected the results of a finished run')
+    assert answer.stdout.splitlines()[-1].startswith('error: Expected the results of a finished run')

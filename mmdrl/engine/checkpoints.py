@@ -10,6 +10,7 @@ from mmengine.runner import find_latest_checkpoint
 from torch import Tensor, nn
 
 from mmdrl.errors import DataError
+from mmdrl.safe_globals import register_safe_globals
 
 
 def read_checkpoint(path: str) -> dict[str, Any] | None:
@@ -25,6 +26,7 @@ def read_checkpoint(path: str) -> dict[str, Any] | None:
         return None
     if not Path(path).is_file():
         raise DataError(f'Expected a checkpoint at {path}, found none.')
+    register_safe_globals()  # onedl-mmengine takes back what it finds declared, each time it loads a file itself
     try:
         checkpoint = torch.load(path, map_location='cpu', weights_only=True)
     except pickle.UnpicklingError as error:

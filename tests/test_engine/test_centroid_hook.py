@@ -9,6 +9,7 @@ from digits_run import STAGES, short_config, train
 from mmengine.config import Config
 from mmengine.hooks import EMAHook, Hook
 
+from mmdrl.engine.checkpoints import read_checkpoint
 from mmdrl.errors import ConfigError
 
 ONE_STAGE = [dict(name='only', epochs=2)]
@@ -26,7 +27,7 @@ def test_run_without_a_hook_that_the_loss_needs_does_not_start(tmp_path: Path, l
 
 def test_averaged_model_is_saved_with_the_newest_centroids(tmp_path: Path) -> None:
     runner = train(short_config(tmp_path / 'run', ONE_STAGE), EMAHook())
-    saved = torch.load(tmp_path / 'run/epoch_2.pth')['state_dict']
+    saved = read_checkpoint(str(tmp_path / 'run/epoch_2.pth'))['state_dict']
     assert torch.equal(saved['head.centroids.centroids'], runner.model.head.centroids.centroids)
     assert not saved['head.centroids.counts'].any()
 
