@@ -5,8 +5,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from .checks import check_labels, check_pairs
-from .distance import Distance, at_least_float32, pairwise_distance
+from .checks import check_labels, check_pairs, is_static
+from .distance import at_least_float32, pairwise_distance
 
 
 def class_centroids(features: Tensor, labels: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
@@ -27,7 +27,7 @@ def class_centroids(features: Tensor, labels: Tensor, num_classes: int) -> tuple
     check_pairs(features, labels, 'N')
     if num_classes < 1:
         raise ValueError(f'num_classes must be at least 1, got {num_classes}.')
-    if labels.device.type == 'cpu':
+    if not is_static(labels):
         check_labels(labels, num_classes)
     features = at_least_float32(features)
     counts = torch.zeros(num_classes, dtype=torch.long, device=labels.device)
@@ -63,5 +63,5 @@ def nearest_centroid(
     if metric not in ('euclidean', 'cosine'):
         raise ValueError(f"metric must be 'euclidean' or 'cosine', got {metric!r}.")
     # The largest cosine is the shortest chord, which tells small angles apart where a product cannot.
-    distance: Distance = 'chord' if metric == 'cosine' else 'euclidean'
+    distance: Literal['euclidean', 'chord'] = 'chord' if metric == 'cosine' else 'euclidean'
     return pairwise_distance(at_least_float32(features), at_least_float32(centroids), distance).argmin(dim=1)

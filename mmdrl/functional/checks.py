@@ -1,10 +1,33 @@
 """What the functions of this package demand of tensors, each refusal in one sentence.
 
-Checks of values read the tensor and are for the CPU only: on an accelerator they would stall the device.
+Checks of values read the tensor and are for the CPU only: on an accelerator they would stall the device, and
+``torch.compile`` cannot follow them.
 """
+
+import math
+from collections.abc import Collection
 
 import torch
 from torch import Tensor
+
+
+def is_static(tensor: Tensor) -> bool:
+    """Whether neither shapes nor the way may depend on values: on an accelerator and under ``torch.compile``."""
+    return tensor.device.type != 'cpu' or torch.compiler.is_compiling()
+
+
+def check_choice(name: str, value: str, choices: Collection[str]) -> None:
+    """The value must be one of the choices."""
+    if value not in choices:
+        *first, last = map(repr, choices)
+        raise ValueError(f'{name} must be {", ".join(first)} or {last}, got {value!r}.')
+
+
+def check_number(name: str, value: float, is_zero_allowed: bool) -> None:
+    """The value must be finite and above 0, or not below it."""
+    if not (0 <= value < math.inf and (is_zero_allowed or value > 0)):
+        wanted = 'finite and not negative' if is_zero_allowed else 'above 0 and finite'
+        raise ValueError(f'{name} must be {wanted}, got {value}.')
 
 
 def check_pairs(features: Tensor, labels: Tensor, size: str) -> None:
@@ -25,3 +48,55 @@ def check_labels(labels: Tensor, num_classes: int) -> None:
     if len(labels) and not (int(labels.min()) >= 0 and int(labels.max()) < num_classes):
         worst = int(labels.max()) if int(labels.max()) >= num_classes else int(labels.min())
         raise ValueError(f'labels must lie in [0, {num_classes}), got {worst}. Does num_classes match the data set?')
+
+
+def check_in_use(tensors: dict[str, Tensor | None], labels: Tensor) -> None:
+    """What a loss has used must be finite, radii and weights not negative; the rest is not looked at.
+
+    Args:
+        tensors: By name: ``features`` has a row for every sample of the batch, the others have one for every class.
+        labels: Class of each sample, on the CPU.
+
+    Raises:
+        ValueError: Always: the value of the loss has told that something is wrong. It names the first class that is.
+    """
+    for name, tensor in tensors.items():
+        if tensor is None:
+            continue
+        rows = (tensor if name == 'features' else tensor[labels]).detach().reshape(len(labels), -1)
+        is_bad = ~rows.isfinite()
+        bound = 'finite'
+        if name in ('radius', 'class_weight'):
+            is_bad |= rows < 0
+            bound = 'finite and not negative'
+        if is_bad.any():
+            sample, column = (int(index) for index in is_bad.nonzero()[0])
+            hint = ' Has training diverged? Try a lower learning rate.' if name == 'features' else ''
+            raise ValueError(
+                f'{name} must be {bound}, got {float(rows[sample, column])} for class {int(labels[sample])} '
+                f'(sample {sample} of the batch).{hint}'
+            )
+    largest = max(
+        float((tensor if name == 'features' else tensor[labels]).abs().max())
+        for name, tensor in tensors.items()
+        if tensor is not None
+    )
+    raise ValueError(
+        f'The values are too large to compute with: the largest in use is {largest:.3g}, and squares of distances must '
+        'stay finite. Has training diverged? Try a lower learning rate.'
+    )
+
+
+def first_non_finite(features: Tensor, labels: Tensor) -> Tensor:
+    """Class of the first sample with a feature that is not finite, without waiting for the device.
+
+    Args:
+        features: Shape ``(B, D)``, B at least 1.
+        labels: Class of each sample, shape ``(B,)``, long, not negative.
+
+    Returns:
+        Class, a scalar tensor of type long; -1 if all features are finite.
+    """
+    is_bad = ~features.detach().isfinite().all(dim=1)
+    first = is_bad.to(torch.int8).argmax(dim=0, keepdim=True)
+    return torch.where(is_bad.any(), labels.gather(0, first)[0], -1)

@@ -2,21 +2,22 @@ r"""The Distributional Robustness (DR) loss.
 
 The loss asks of every centroid, not of every sample: *which samples of this batch are mine?* Row i of the
 (B, B) matrix below belongs to the centroid of sample i's class, and its softmax runs over the samples of
-the batch. One row per sample, rather than per class present, keeps all shapes static: nothing waits for
-the device, and the cost depends on neither the number of classes nor the size of the training set.
+the batch. Distances are computed for the classes present only, so the cost depends on neither the number of classes
+nor the size of the training set. ``docs/dr_loss.md`` has the theorem, its proof, and what each choice means.
 
 Source: Samuel & Chechik, "Distributional Robustness Loss for Long-tail Learning", ICCV 2021. Which
 section and equation stands behind each line has not been checked against the printed paper.
 """
 
 import math
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-from .checks import check_labels, check_pairs
-from .distance import Distance, at_least_float32, pairwise_distance
+from .centroid_softmax import CentroidSoftmax
+from .checks import check_choice, check_in_use, check_labels, check_number, check_pairs, is_static
+from .distance import Distance, at_least_float32, directions
 
 Scope = Literal['class', 'sample']
 
@@ -55,54 +56,72 @@ def dr_loss(
         labels: Class of each sample, shape ``(B,)``, long, in ``[0, K)``.
         centroids: :math:`\mu`, shape ``(K, D)``. A constant: no gradient flows into it.
         radius: :math:`\varepsilon`, shape ``(K,)``, not negative, in the unit of the distance.
-        distance: ``'euclidean'``, or ``'chord'``: Euclidean after projection onto the unit sphere.
+        distance: What d is, and so the unit of radius and temperature, and whether the bound holds:
+
+            * ``'euclidean'``: :math:`|z - \mu|`; it holds for all centroids :math:`|\mu' - \mu| \le \varepsilon`.
+            * ``'chord'``: Euclidean after projection onto the unit sphere, 0 to 2; it holds for the cap of directions
+              within chord :math:`\varepsilon`.
+            * ``'squared'``: :math:`|z - \mu|^2`; no constant margin bounds it, the radius is but a margin.
+            * ``'cosine'``: :math:`1 - \cos(z, \mu)`, 0 to 2; it holds for the cap of directions within *chord*
+              :math:`\varepsilon`, not for those within cosine distance :math:`\varepsilon`.
         temperature: T, above 0, in the unit of the distance.
         margin: m, not negative.
         scope: Which samples carry the margin in the denominator, see above.
-        class_weight: w, shape ``(K,)``, not negative: turns the mean over the classes present into the weighted
-            mean over them. If all of them weigh 0 the loss is 0.
+        class_weight: w, shape ``(K,)``, not negative, a constant: turns the mean over the classes present into the
+            weighted mean over them. If all of them weigh 0 the loss is 0.
 
     Returns:
-        The loss, a scalar of the features' dtype (float32 for half precision). A class that is not in the
-        batch contributes nothing.
+        The loss, a scalar of the features' dtype (float32 for half precision), once differentiable in features and
+        radius. A class that is not in the batch contributes nothing. A feature on its centroid, or (for the
+        last and the second distance) of length 0, has a finite gradient.
 
     Raises:
         ValueError: If shapes or types disagree or a choice is unknown; for tensors on the CPU also if a label
             lies outside ``[0, K)``, or a value in use (a row of a class that is absent is not) is not finite or
-            is a negative radius or weight. On an accelerator these last checks would stall the device and are
-            left out.
+            is a negative radius or weight. On an accelerator and under ``torch.compile`` these last checks would
+            stall the device and are left out.
     """
-    _check_choices(distance, temperature, margin, scope)
+    check_choice('distance', distance, get_args(Distance))
+    check_choice('scope', scope, get_args(Scope))
+    check_number('temperature', temperature, is_zero_allowed=False)
+    check_number('margin', margin, is_zero_allowed=True)
     _check_shapes(features, labels, centroids, radius, class_weight)
-    if features.device.type == 'cpu':
-        _check_values(features, labels, centroids, radius, class_weight)
-    features = at_least_float32(features)
-    centroids = centroids.detach().to(features.dtype)
-    radius = radius.to(features.dtype)
-
-    distances = pairwise_distance(centroids[labels], features, distance)  # (B, B)
-    is_same_class = labels[:, None] == labels  # (B, B)
-    has_margin = is_same_class if scope == 'class' else torch.eye(len(labels), device=labels.device) > 0
-    distances = torch.where(has_margin, distances + (margin * radius[labels])[:, None], distances)
-    # Row-wise: each centroid competes for the samples of the batch, not the reverse.
-    log_prob = (-distances / temperature).log_softmax(dim=1).diagonal()  # (B,)
-
-    # 1 / |S_c| per sample: the weights of a class sum to its class weight.
-    weight = 1 / is_same_class.sum(dim=1).to(features.dtype)
+    z = at_least_float32(features)
+    dtype = z.dtype
+    try:
+        rows, row_of, weight = _rows_in_use(labels, dtype)
+        mu = centroids.detach().index_select(0, rows).to(dtype)
+        radius_in_use = radius.index_select(0, labels)
+    except IndexError:  # what an accelerator makes of such labels is its own affair
+        check_labels(labels, len(centroids))
+        raise
+    smallest = radius_in_use.detach()
     if class_weight is not None:
-        weight = weight * class_weight.to(features.dtype)[labels]
-    return -(weight * log_prob).sum() / weight.sum().clamp_min(torch.finfo(weight.dtype).tiny)
+        weight_in_use = class_weight.detach().index_select(0, labels)
+        weight = weight * weight_in_use.to(dtype)
+        weight = weight / weight.sum().clamp_min(torch.finfo(dtype).tiny)
+        smallest = torch.minimum(smallest, weight_in_use)
+    if distance in ('chord', 'cosine'):
+        z, mu = directions(z), directions(mu)
+    has_margin = labels[:, None] == labels if scope == 'class' else None  # (B, B)
+    value: Tensor = CentroidSoftmax.apply(
+        z, radius_in_use.to(dtype), mu, row_of, weight, has_margin, distance, temperature, margin
+    )
+    # Whatever is not finite in use makes the value so too: one look at it, instead of one at every tensor.
+    if not is_static(value) and not (math.isfinite(value.item()) and smallest.min().item() >= 0):
+        in_use = {'features': features, 'centroids': centroids, 'radius': radius, 'class_weight': class_weight}
+        check_in_use(in_use, labels)
+    return value
 
 
-def _check_choices(distance: str, temperature: float, margin: float, scope: str) -> None:
-    if distance not in ('euclidean', 'chord'):
-        raise ValueError(f"distance must be 'euclidean' or 'chord', got {distance!r}.")
-    if scope not in ('class', 'sample'):
-        raise ValueError(f"scope must be 'class' or 'sample', got {scope!r}.")
-    if not 0 < temperature < math.inf:
-        raise ValueError(f'temperature must be above 0 and finite, got {temperature}.')
-    if not 0 <= margin < math.inf:
-        raise ValueError(f'margin must be finite and not negative, got {margin}.')
+def _rows_in_use(labels: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor | None, Tensor]:
+    """Classes whose centroids are needed (R,), each sample's row among them, and weights 1 / (|S_c| classes) (B,)."""
+    if is_static(labels):  # one row per sample, so that nothing has to wait for the number of classes
+        weight = 1 / (labels[:, None] == labels).sum(dim=1).to(dtype)
+        return labels, None, weight / weight.sum()
+    classes, row_of, counts = labels.unique(return_inverse=True, return_counts=True)
+    weight = (counts * len(counts)).to(dtype).reciprocal_()
+    return classes, row_of, weight.index_select(0, row_of)
 
 
 def _check_shapes(
@@ -120,26 +139,4 @@ def _check_shapes(
         if tensor is not None and tensor.shape != centroids.shape[:1]:
             raise ValueError(
                 f'Expected {name} ({len(centroids)},) to fit {len(centroids)} centroids, got {tuple(tensor.shape)}.'
-            )
-
-
-def _check_values(
-    features: Tensor, labels: Tensor, centroids: Tensor, radius: Tensor, class_weight: Tensor | None
-) -> None:
-    check_labels(labels, len(centroids))
-    in_use = {'features': features, 'centroids': centroids[labels], 'radius': radius[labels]}
-    if class_weight is not None:
-        in_use['class_weight'] = class_weight[labels]
-    for name, rows in in_use.items():
-        rows = rows.detach().reshape(len(labels), -1)
-        is_bad = ~rows.isfinite()
-        if name in ('radius', 'class_weight'):
-            is_bad |= rows < 0
-        if is_bad.any():
-            sample, column = (int(index) for index in is_bad.nonzero()[0])
-            bound = 'finite and not negative' if name in ('radius', 'class_weight') else 'finite'
-            hint = ' Has training diverged? Try a lower learning rate.' if name == 'features' else ''
-            raise ValueError(
-                f'{name} must be {bound}, got {float(rows[sample, column])} for class {int(labels[sample])} '
-                f'(sample {sample} of the batch).{hint}'
             )

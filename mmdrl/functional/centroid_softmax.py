@@ -1,0 +1,82 @@
+"""The core of the DR loss with its gradient in closed form.
+
+Left to autograd, the step would keep and pass through a dozen matrices, and on an accelerator the gradient of the
+distances would take memory for (classes, batch, features). In closed form it is one softmax and one matrix product.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from .distance import Distance, Pairs, squared_distances, weighted_differences
+
+
+class CentroidSoftmax(torch.autograd.Function):
+    r"""Weighted sum over the batch of :math:`-\log P(z_i | \mu_{y_i})`, the softmax over the samples.
+
+    ``apply(features, radius, centroids, row_of, weight, has_margin, distance, temperature, margin)``, differentiable
+    once in the first two:
+
+    * features: Shape ``(B, D)``.
+    * radius: Of each sample's class, shape ``(B,)``; its type is that of the result.
+    * centroids: Shape ``(R, D)``.
+    * row_of: Row of each sample's centroid, shape ``(B,)``; ``None``: sample i's is row i, and R is B.
+    * weight: Shape ``(B,)``.
+    * has_margin: Which samples carry the margin in each sample's row, shape ``(B, B)``; ``None``: itself only.
+    * distance, temperature, margin: As in :func:`mmdrl.functional.dr_loss`; for chord and cosine rows have length 1.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        features: Tensor,
+        radius: Tensor,
+        centroids: Tensor,
+        row_of: Tensor | None,
+        weight: Tensor,
+        has_margin: Tensor | None,
+        distance: Distance,
+        temperature: float,
+        margin: float,
+    ) -> Tensor:
+        """The sum, a scalar."""
+        squares, pairs = squared_distances(features, centroids)
+        if distance in ('euclidean', 'chord'):
+            rows = squares.sqrt_()
+        else:  # 1 - cos(x, y) = |x - y|^2 / 2 at length 1
+            rows = squares if distance == 'squared' else squares.div_(2)
+        rows = rows.to(radius.dtype)  # (R, B)
+        logits = rows.clone() if row_of is None else rows.index_select(0, row_of)  # (B, B)
+        if has_margin is None:
+            logits.diagonal().add_(radius, alpha=margin)
+        else:
+            logits.addcmul_(has_margin.to(radius.dtype), radius[:, None], value=margin)
+        # Row-wise: each centroid competes for the samples of the batch, not the reverse.
+        log_prob = logits.mul_(-1 / temperature).log_softmax(dim=1)
+        ctx.save_for_backward(rows, log_prob, weight, row_of, has_margin, pairs.x, pairs.y, *(pairs.close or ()))
+        ctx.distance, ctx.temperature, ctx.margin, ctx.features_dtype = distance, temperature, margin, features.dtype
+        return -torch.dot(log_prob.diagonal(), weight)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients of features and radius."""
+        rows, log_prob, weight, row_of, has_margin, x, y, *close = ctx.saved_tensors
+        weight = weight * (gradient / ctx.temperature)
+        by_logit = log_prob.exp().mul_(-weight[:, None])  # by the distances with margin, (B, B)
+        by_logit.diagonal().add_(weight)
+        by_radius = None
+        if ctx.needs_input_grad[1]:
+            by_margin = by_logit.diagonal() if has_margin is None else (by_logit * has_margin).sum(dim=1)
+            by_radius = ctx.margin * by_margin
+        by_distance = by_logit if row_of is None else torch.zeros_like(rows).index_add_(0, row_of, by_logit)  # (R, B)
+        if ctx.distance in ('euclidean', 'chord'):
+            # (x - y) / |x - y|, and 0 at distance 0, where there is no direction to go.
+            by_difference = (by_distance / rows).masked_fill_(rows == 0, 0)
+        else:
+            by_difference = by_distance * (2 if ctx.distance == 'squared' else 1)
+        pairs = Pairs(x, y, (close[0], close[1], close[2]) if close else None)
+        by_features = weighted_differences(pairs, by_difference).to(ctx.features_dtype)
+        return by_features, by_radius, None, None, None, None, None, None, None
