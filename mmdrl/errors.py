@@ -24,3 +24,7 @@ class DataError(MMDRLError, ValueError):
 
 class LaunchError(MMDRLError, RuntimeError):
     """A run that this machine cannot start as asked."""
+
+
+class DivergenceError(MMDRLError, RuntimeError):
+    """Training has gone astray: features, radii or centroids are no longer finite numbers."""

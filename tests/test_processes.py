@@ -35,5 +35,19 @@ def test_loss_and_gradients_do_not_depend_on_the_number_of_processes(tmp_path: P
             assert_close(value, expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize('mode', ['running', 'ema'])
+def test_whole_training_step_does_not_depend_on_the_number_of_processes(tmp_path: Path, mode: str) -> None:
+    for count in (1, 2, 4):
+        answer = workers(count, 'worker_step.py', mode, tmp_path / 'whole.pt', cwd=tmp_path)
+        assert count == 1 or f'{count} processes: worst deviation' in answer
+
+
+def test_exact_pass_sees_every_image_once_whatever_the_number_of_processes(tmp_path: Path) -> None:
+    """331 images do not divide evenly: a sampler that rounds up would count some twice."""
+    for count in (1, 2):
+        answer = workers(count, 'worker_clean_pass.py', tmp_path / f'run{count}', tmp_path / 'whole.pt', cwd=tmp_path)
+    assert '2 processes: centroids deviate' in answer
+
+
 def test_two_processes_hold_one_model_through_freezing(tmp_path: Path) -> None:
     assert '2 processes agree' in workers(2, 'worker_stages.py', tmp_path / 'run', cwd=tmp_path)

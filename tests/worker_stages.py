@@ -12,7 +12,10 @@ from mmdrl.engine.model_parts import unwrap
 torch.distributed.init_process_group('gloo')
 cfg = short_config(Path(sys.argv[1]))
 cfg.launcher = 'pytorch'
-cfg.model.head.dr_loss.radius = dict(type='mmdrl.LearnedRadius')  # learns in the second stage only
+# Radii and projections of two layers learn in the second stage only.
+cfg.model.backbone.out_indices = (1, 2)
+cfg.model.head.update(dr_layers=(-2, -1), dr_channels=(32, 64), dr_projection=(16,))
+cfg.model.head.dr_loss.radius = dict(type='mmdrl.LearnedRadius')
 cfg.model_wrapper_cfg = dict(type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)
 runner = train(cfg)
 model = unwrap(runner.model)

@@ -1,5 +1,6 @@
 """Features of a whole data set under the model as it is."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,6 +11,29 @@ from .model_parts import unwrap
 
 
 @torch.no_grad()
+def visit_features(model: nn.Module, loader: DataLoader, visit: Callable[[tuple[Tensor, ...], Tensor], None]) -> None:
+    """Show the features of all images, batch by batch, with the model in eval mode.
+
+    Args:
+        model: An MMPretrain ``ImageClassifier``, wrapped or not; the training mode of each of its parts is left
+            as it was, that of frozen ones too.
+        loader: Batches as MMEngine makes them.
+        visit: Called with what the neck hands over, one tensor per layer, and the labels, shape ``(B,)``, both on
+            the device of the model.
+    """
+    classifier: Any = unwrap(model)
+    modes = [(module, module.training) for module in classifier.modules()]
+    classifier.eval()
+    try:
+        for batch in loader:
+            batch = classifier.data_preprocessor(batch, training=False)
+            labels = torch.cat([sample.gt_label for sample in batch['data_samples']])
+            visit(classifier.extract_feat(batch['inputs']), labels)
+    finally:
+        for module, was_training in modes:
+            module.training = was_training
+
+
 def extract_features(model: nn.Module, loader: DataLoader) -> tuple[Tensor, Tensor]:
     """What the head of an image classifier sees of every image, in eval mode.
 
@@ -20,14 +44,13 @@ def extract_features(model: nn.Module, loader: DataLoader) -> tuple[Tensor, Tens
     Returns:
         Features, shape ``(N, D)``, and labels, shape ``(N,)``, on the CPU.
     """
-    classifier: Any = unwrap(model)
-    was_training = classifier.training
-    classifier.eval()
-    features, labels = [], []
-    for batch in loader:
-        batch = classifier.data_preprocessor(batch, training=False)
-        feats = classifier.extract_feat(batch['inputs'])
-        features.append(classifier.head.pre_logits(feats).float().cpu())
-        labels.append(torch.cat([sample.gt_label for sample in batch['data_samples']]).cpu())
-    classifier.train(was_training)
+    head = unwrap(model).head
+    features: list[Tensor] = []
+    labels: list[Tensor] = []
+
+    def keep(feats: tuple[Tensor, ...], batch_labels: Tensor) -> None:
+        features.append(head.pre_logits(feats).float().cpu())
+        labels.append(batch_labels.cpu())
+
+    visit_features(model, loader, keep)
     return torch.cat(features), torch.cat(labels)

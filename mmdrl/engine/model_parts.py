@@ -67,8 +67,10 @@ def initialise_anew(module: nn.Module) -> None:
     for part in module.modules():
         if callable(reset := getattr(part, 'reset_parameters', None)):
             reset()
+    for part in module.modules():
+        if isinstance(part, BaseModule):
+            part._is_init = False  # or a part with a rule of its own would keep that of the whole
     if isinstance(module, BaseModule):
-        module._is_init = False
         module.init_weights()
     if is_distributed():
         for tensor in [*module.parameters(), *module.buffers()]:

@@ -27,7 +27,7 @@ def check_stage(model: nn.Module, stage: Stage) -> None:
 
 def loss_scales(model: nn.Module, stage: Stage) -> list[tuple[Any, dict[str, float]]]:
     """Heads and the factors of their losses in this stage."""
-    heads: list[Any] = [module for module in model.modules() if hasattr(module, 'loss_scale')]
+    heads: list[Any] = [module for module in model.modules() if isinstance(getattr(module, 'loss_scale', None), dict)]
     known = set().union(*(head.loss_scale for head in heads)) if heads else set()
     if not set(stage.loss_weights) <= known:
         raise ConfigError(

@@ -135,6 +135,17 @@ def _check_shapes(
             f'Expected centroids (K, {features.shape[1]}) to fit features of width {features.shape[1]}, '
             f'got {tuple(centroids.shape)}.'
         )
+    for name, tensor in (
+        ('labels', labels),
+        ('centroids', centroids),
+        ('radius', radius),
+        ('class_weight', class_weight),
+    ):
+        if tensor is not None and tensor.device != features.device:
+            raise ValueError(
+                f'All tensors must be on one device, got features on {features.device} and {name} on {tensor.device}. '
+                f'Use {name}.to(features.device).'
+            )
     for name, tensor in (('radius', radius), ('class_weight', class_weight)):
         if tensor is not None and tensor.shape != centroids.shape[:1]:
             raise ValueError(

@@ -20,9 +20,12 @@ class ClassStatistics(NamedTuple):
 
     Attributes:
         counts: Unique training images per class, shape ``(K,)``, integer, at least 1.
+        spreads: Root mean square distance of a class's features from their centroid, shape ``(K,)``, in feature
+            units, over what was drawn; nan for a class not measured yet. ``None``: nobody measures.
     """
 
     counts: Tensor
+    spreads: Tensor | None = None
 
 
 class RadiusPolicy(nn.Module):
@@ -80,6 +83,63 @@ class CountRadius(RadiusPolicy):
 
 
 @MODELS.register_module()
+class MeasuredRadius(RadiusPolicy):
+    r"""Standard error of the centroid as measured: :math:`\varepsilon_c = s\, s_c / \sqrt{n_c}`.
+
+    :math:`s_c^2` is the mean squared distance to the true centroid, the trace of the class's covariance. What is
+    measured is the spread :math:`v_c` around the mean of :math:`n_c` images, too small by one degree of freedom, and
+    hardly known where :math:`n_c` is small. So it is drawn towards the pooled spread of all classes, as if
+    :math:`p` more images of each class had that one:
+
+    .. math::
+        s_c^2 = \frac{n_c v_c^2 + p\,\bar s^2}{n_c - 1 + p}, \qquad
+        \bar s^2 = \frac{\sum_c n_c v_c^2}{\sum_c (n_c - 1)}
+
+    with the last sums over the measured classes of two images or more. A class of one image, and one not measured
+    yet, has :math:`s_c = \bar s`. If every measured class has one image, nothing tells how images of a class differ:
+    :math:`\bar s^2` is then the mean of :math:`v_c^2`, what augmentation alone makes, and 0 without. Before anything
+    is measured all radii are 0.
+
+    The spread is that of the draws: with augmentation it includes what augmentation adds, and a sampler that
+    repeats images repeats them in it. Centroids of mode ``'epoch'`` see every image once and not augmented. The
+    radius is in the unit of the features, or of the unit sphere if they are normalised: of the distances of the
+    DR loss it fits all but ``'squared'``.
+
+    Args:
+        num_classes: K.
+        scale: s, not negative.
+        prior_count: p, not negative; 0 trusts every class of two images or more. On features of the digits, 4 was
+            best by little: for classes of 2 to 7 images the radius was off by 14 % instead of 24 % with p = 0.
+    """
+
+    def __init__(self, num_classes: int, scale: float = 1.0, prior_count: float = 4.0):
+        super().__init__(num_classes)
+        self.scale = _not_negative('scale', scale)
+        self.prior_count = _not_negative('prior_count', prior_count)
+
+    def forward(self, statistics: ClassStatistics) -> Tensor:
+        """Radius of each class, shape ``(K,)``.
+
+        Raises:
+            ConfigError: If there are no spreads to go by.
+        """
+        if statistics.spreads is None:
+            raise ConfigError(
+                'MeasuredRadius needs the spreads of the classes, got none: take the statistics from '
+                'DRHead.statistics, or pass ClassStatistics(counts, spreads).'
+            )
+        images, squares = statistics.counts.float(), statistics.spreads.float().square()
+        is_measured = squares.isfinite()
+        squares = torch.where(is_measured, squares, 0)
+        freedom = torch.where(is_measured, images - 1, 0)  # (K,)
+        within = torch.where(freedom > 0, images * squares, 0)  # sums of squares
+        alone = squares.sum() / is_measured.sum().clamp_min(1)
+        pooled = torch.where(freedom.sum() > 0, within.sum() / freedom.sum().clamp_min(1), alone)
+        own = (within + self.prior_count * pooled) / (freedom + self.prior_count).clamp_min(1)
+        return self.scale * (torch.where(freedom > 0, own, pooled) / images).sqrt()
+
+
+@MODELS.register_module()
 class LearnedRadius(RadiusPolicy):
     r"""One learned radius per class, never negative: :math:`\varepsilon_c = \mathrm{softplus}(\rho_c)`.
 
@@ -102,9 +162,8 @@ class LearnedRadius(RadiusPolicy):
 
     def reset_parameters(self) -> None:
         """Set every radius back to ``init``."""
-        start = torch.tensor(self.init)
         # The inverse of softplus, which is the identity for large values.
-        nn.init.constant_(self.raw, float(start.expm1().log() if self.init < 20 else start))
+        nn.init.constant_(self.raw, math.log(math.expm1(self.init)) if self.init < 20 else self.init)
 
     def forward(self, statistics: ClassStatistics) -> Tensor:
         """Radius of each class, shape ``(K,)``, with gradient."""

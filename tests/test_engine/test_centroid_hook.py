@@ -25,19 +25,32 @@ def test_run_without_a_hook_that_the_loss_needs_does_not_start(tmp_path: Path, l
     assert not list((tmp_path / 'run').glob('*.pth'))
 
 
-def test_averaged_model_is_saved_with_the_newest_centroids(tmp_path: Path) -> None:
-    runner = train(short_config(tmp_path / 'run', ONE_STAGE), EMAHook())
-    saved = read_checkpoint(str(tmp_path / 'run/epoch_2.pth'))['state_dict']
-    assert torch.equal(saved['head.centroids.centroids'], runner.model.head.centroids.centroids)
-    assert not saved['head.centroids.counts'].any()
-
-
 class CutInSecondEpoch(Hook):
     """Ends the run between two checkpoints of the second epoch."""
 
     def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
         if runner.epoch == 1 and batch_idx == 6:
             raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize('mode', ['running', 'epoch', 'ema'])
+def test_averaged_model_is_saved_with_the_newest_centroids(tmp_path: Path, mode: str) -> None:
+    runner = train(short_config(tmp_path / 'run', ONE_STAGE, **{'model.head.centroids.mode': mode}), EMAHook())
+    saved = read_checkpoint(str(tmp_path / 'run/epoch_2.pth'))['state_dict']
+    for name, value in runner.model.head.centroids.state_dict().items():
+        assert torch.equal(saved[f'head.centroids.{name}'], value), name
+    assert not any(value.any() for name, value in saved.items() if 'sums' in name)
+
+
+@pytest.mark.host
+@pytest.mark.parametrize('mode', ['epoch', 'ema'])
+def test_resumed_run_ends_with_the_centroids_of_the_whole_one(tmp_path: Path, mode: str) -> None:
+    settings = {'model.head.centroids.mode': mode}
+    whole = train(short_config(tmp_path / 'whole', **settings)).model.state_dict()
+    with pytest.raises(KeyboardInterrupt):
+        train(short_config(tmp_path / 'cut', **settings), CutInSecondEpoch())
+    resumed = train(short_config(tmp_path / 'cut', resume=True, **settings)).model.state_dict()
+    assert all(torch.equal(resumed[key], whole[key]) for key in whole)
 
 
 class SamplesInSums(Hook):
@@ -49,7 +62,7 @@ class SamplesInSums(Hook):
         self.seen: list[float] = []
 
     def after_train_epoch(self, runner: Any) -> None:
-        self.seen.append(runner.model.head.centroids.counts.sum().item())
+        self.seen.append(runner.model.head.centroids.sums.counts.sum().item())
 
 
 def by_iteration(folder: Path, **changes: Any) -> Config:
@@ -74,4 +87,4 @@ def test_loop_that_counts_iterations_publishes_after_every_pass(tmp_path: Path) 
     cfg.default_hooks.checkpoint = dict(type='CheckpointHook', by_epoch=False, interval=14)
     head = train(cfg).model.head
     assert head.centroids.is_seen.all()
-    assert not head.centroids.counts.any()
+    assert not head.centroids.sums.counts.any()

@@ -200,8 +200,49 @@ def test_gradients_of_an_unfinished_accumulation_do_not_move_frozen_parts(tmp_pa
     assert torch.equal(epoch_of(seen, 1)[-1]['weight'], epoch_of(seen, 0)[-1]['weight'])
 
 
+def test_stage_without_the_dr_loss_freezes_radii_and_projections_of_all_layers(tmp_path: Path) -> None:
+    class Learned(Hook):
+        names: list[set[str]] = []
+
+        def after_train_epoch(self, runner: Any) -> None:
+            self.names.append({name for name, p in runner.model.named_parameters() if p.requires_grad})
+
+    stages = [dict(name='a', epochs=1, loss_weights=dict(loss_dr=0.0)), dict(name='b', epochs=1)]
+    cfg = short_config(tmp_path / 'run', stages)
+    cfg.model.backbone.out_indices = (1, 2)
+    cfg.model.head.update(dr_layers=(-2, -1), dr_channels=(32, 64), dr_projection=(16,))
+    cfg.model.head.dr_loss.radius = dict(type='mmdrl.LearnedRadius')
+    train(cfg, Learned())
+    without, with_all = Learned.names
+    parts = ('dr_loss.radius.raw', 'projection.0.weight', 'projection.0.bias')
+    assert with_all - without == {f'head.dr_layers.{layer}.{part}' for layer in (0, 1) for part in parts}
+
+
+def test_other_modules_may_use_the_name_loss_scale_otherwise(tmp_path: Path) -> None:
+    class Scaled(Hook):
+        def before_run(self, runner: Any) -> None:
+            runner.model.backbone.loss_scale = 2.0
+            runner.model.neck.loss_scale = {'loss_aux': 1.0}
+
+    Scaled.priority = 'VERY_HIGH'
+    stages = [dict(name='a', epochs=1, loss_weights=dict(loss_aux=0.5)), dict(name='b', epochs=1)]
+    runner = train(short_config(tmp_path / 'run', stages), Scaled())
+    assert runner.model.backbone.loss_scale == 2.0
+    assert runner.model.neck.loss_scale == {'loss_aux': 1.0}
+
+
+def test_resetting_the_head_keeps_the_rule_by_which_projections_start(tmp_path: Path) -> None:
+    stages = [dict(name='a', epochs=1), dict(name='b', epochs=1, reset=['head'], freeze=['head.*'])]
+    cfg = short_config(tmp_path / 'run', stages)
+    cfg.model.head.dr_projection = (64,)
+    head = train(cfg).model.head
+    bound = 64**-0.5  # torch's: uniform within the root of the width
+    assert 0.5 * bound < head.dr_layers[0].projection[0].weight.std() < bound
+    assert head.fc.weight.std() < 0.02
+
+
 def test_reset_brings_learned_radii_back_to_their_start(tmp_path: Path) -> None:
-    stages = [dict(name='a', epochs=2), dict(name='b', epochs=1, reset=['head.dr_loss.radius'], freeze=['head.*'])]
+    stages = [dict(name='a', epochs=2), dict(name='b', epochs=1, reset=['head.dr_layers.*.radius'], freeze=['head.*'])]
     cfg = short_config(tmp_path / 'run', stages)
     cfg.model.head.dr_loss.radius = dict(type='mmdrl.LearnedRadius', init=0.7)
     head = train(cfg).model.head

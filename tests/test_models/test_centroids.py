@@ -1,4 +1,4 @@
-"""Running centroids: means over an epoch, whatever the batches; absent classes keep what they had."""
+"""Centroids and spreads that are summed up: moments over an epoch, whatever the batches; absent classes keep theirs."""
 
 import pytest
 import torch
@@ -13,17 +13,42 @@ def epoch(generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.randn(30, 5, generator=generator), torch.randint(0, 3, (30,), generator=generator)
 
 
+def spread(features: torch.Tensor) -> torch.Tensor:
+    """Root of the mean squared distance to the mean, in float64."""
+    features = features.double()
+    return (features - features.mean(dim=0)).square().sum(dim=1).mean().sqrt().float()
+
+
+@pytest.mark.parametrize('mode', ['running', 'epoch'])
 @pytest.mark.parametrize('batch_size', [1, 7, 30])
-def test_published_centroids_are_the_class_means_of_the_epoch(epoch: tuple, batch_size: int) -> None:
+def test_published_centroids_and_spreads_are_the_class_moments(epoch: tuple, batch_size: int, mode: str) -> None:
     features, labels = epoch
-    centroids = ClassCentroids(4, 5)
-    for start in range(0, 30, batch_size):
-        centroids.accumulate(features[start : start + batch_size], labels[start : start + batch_size])
-    assert not centroids.is_seen.any()  # nothing is published before the epoch ends
-    centroids.publish()
-    for label in range(3):
-        assert_close(centroids.centroids[label], features[labels == label].mean(dim=0))
+    centroids = ClassCentroids(4, 5, mode=mode)  # type: ignore[arg-type]
+    for _ in range(2):  # the second epoch sums differences to the centroids of the first
+        for start in range(0, 30, batch_size):
+            centroids.accumulate(features[start : start + batch_size], labels[start : start + batch_size])
+        centroids.publish()
+        for label in range(3):
+            assert_close(centroids.centroids[label], features[labels == label].mean(dim=0))
+            assert_close(centroids.spreads[label], spread(features[labels == label]))
+        features = features + 5
     assert centroids.is_seen.tolist() == [True, True, True, False]
+    assert centroids.spreads[3] == 0
+    assert centroids.measured_spreads.isnan().tolist() == [False, False, False, True]
+
+
+def test_nothing_is_published_before_the_epoch_ends(epoch: tuple) -> None:
+    centroids = ClassCentroids(4, 5)
+    centroids.update(*epoch)
+    assert not centroids.is_seen.any()
+    assert not centroids.centroids.any()
+
+
+def test_training_steps_leave_no_trace_in_mode_epoch(epoch: tuple) -> None:
+    centroids = ClassCentroids(4, 5, mode='epoch')
+    before = {key: value.clone() for key, value in centroids.state_dict().items()}
+    centroids.update(*epoch)
+    assert all(torch.equal(value, before[key]) for key, value in centroids.state_dict().items())
 
 
 def test_absent_class_keeps_its_centroid_and_others_forget_the_last_epoch(epoch: tuple) -> None:
@@ -31,18 +56,33 @@ def test_absent_class_keeps_its_centroid_and_others_forget_the_last_epoch(epoch:
     centroids = ClassCentroids(3, 5)
     centroids.accumulate(features, labels)
     centroids.publish()
-    before = centroids.centroids.clone()
+    before = centroids.centroids.clone(), centroids.spreads.clone()
     centroids.accumulate(torch.ones(2, 5), torch.tensor([1, 1]))
     centroids.publish()
-    assert_close(centroids.centroids[0], before[0])
+    assert_close(centroids.centroids[0], before[0][0])
+    assert centroids.spreads[0] == before[1][0]
     assert_close(centroids.centroids[1], torch.ones(5))
+    assert_close(centroids.spreads[1], torch.tensor(0.0), atol=1e-6, rtol=0)
+
+
+def test_tight_cluster_far_away_is_measured_once_it_has_a_centroid(generator: torch.Generator) -> None:
+    """At distance 1e4 from the origin float32 has 1e-3 left, and its square 8: the spread of 1 drowns in that."""
+    features = 1e4 / 8**0.5 + torch.randn(500, 8, generator=generator, dtype=torch.float64).float() / 8**0.5
+    labels = torch.zeros(500, dtype=torch.long)
+    centroids = ClassCentroids(1, 8)
+    for _ in range(2):
+        centroids.accumulate(features, labels)
+        centroids.publish()
+    assert_close(centroids.spreads[0], spread(features), rtol=1e-4, atol=0)
+    assert_close(centroids.centroids[0].double(), features.double().mean(dim=0), rtol=2e-7, atol=0)
 
 
 def test_half_precision_features_are_summed_in_float32() -> None:
     centroids = ClassCentroids(1, 1)
     for _ in range(3000):  # 2048 is where float16 stops counting by one
         centroids.accumulate(torch.ones(1, 1, dtype=torch.float16), torch.zeros(1, dtype=torch.long))
-    assert centroids.sums.item() == 3000
+    assert centroids.sums is not None
+    assert centroids.sums.first.item() == 3000
 
 
 def test_state_survives_a_checkpoint_in_the_middle_of_an_epoch(epoch: tuple) -> None:
@@ -54,16 +94,25 @@ def test_state_survives_a_checkpoint_in_the_middle_of_an_epoch(epoch: tuple) -> 
         centroids.accumulate(features[10:], labels[10:])
         centroids.publish()
     assert torch.equal(whole.centroids, resumed.centroids)
+    assert torch.equal(whole.spreads, resumed.spreads)
 
 
-def test_no_gradient_flows_into_centroids(epoch: tuple) -> None:
+@pytest.mark.parametrize('mode', ['running', 'ema'])
+def test_no_gradient_flows_into_centroids(epoch: tuple, mode: str) -> None:
     features = epoch[0].clone().requires_grad_()
-    centroids = ClassCentroids(3, 5)
-    centroids.accumulate(features, epoch[1])
+    centroids = ClassCentroids(3, 5, mode=mode)  # type: ignore[arg-type]
+    centroids.update(features, epoch[1])
     centroids.publish()
+    assert centroids.is_seen.all()
     assert not centroids.centroids.requires_grad
 
 
 def test_unknown_mode_is_refused_by_name() -> None:
     with pytest.raises(ConfigError, match='sliding'):
         ClassCentroids(3, 5, mode='sliding')  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize('momentum', [-0.1, 1.0, 1, float('nan'), 'slow'])
+def test_momentum_outside_its_range_is_refused(momentum: object) -> None:
+    with pytest.raises(ConfigError, match=f'momentum.*{momentum}'):
+        ClassCentroids(3, 5, mode='ema', momentum=momentum)  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ from torch.testing import assert_close
 
 from mmdrl.errors import ConfigError
 from mmdrl.functional import dr_loss, nearest_centroid
-from mmdrl.models import DRHead
+from mmdrl.models import ClassStatistics, DRHead, RadiusPolicy
 from mmdrl.registry import MODELS
 
 DR_LOSS = dict(
@@ -70,6 +70,45 @@ def test_classes_without_a_centroid_are_left_out_and_counted(batch: tuple) -> No
     assert_close(losses['loss_dr'], 0.2 * expected)
 
 
+@pytest.mark.parametrize('kind', ['none', 'relative', 'balanced', 'effective'])
+def test_class_weights_follow_the_training_images(batch: tuple, kind: str) -> None:
+    features, labels, samples = batch
+    head = make_head(dr_loss={**DR_LOSS, 'class_weight': kind, 'beta': 0.9})
+    head.centroids.accumulate(features, labels)
+    head.centroids.publish()
+    weight = {  # by hand for 9, 4 and 1 images
+        'none': [1.0, 1.0, 1.0],
+        'relative': [1.0, 4 / 9, 1 / 9],
+        'balanced': [14 / 27, 14 / 12, 14 / 3],
+        'effective': [0.1 / (1 - 0.9**9), 0.1 / (1 - 0.9**4), 1.0],
+    }[kind]
+    settings = dict(temperature=0.5, margin=2.0, scope='sample', class_weight=torch.tensor(weight))
+    expected = dr_loss(features, labels, head.centroids.centroids, torch.tensor([0.5, 0.75, 1.5]), **settings)
+    assert_close(head.loss((features,), samples)['loss_dr'], 0.2 * expected)
+
+
+def test_measured_radii_are_those_of_the_heads_own_spreads(batch: tuple) -> None:
+    features, labels, samples = batch
+    head = make_head(dr_loss={**DR_LOSS, 'radius': dict(type='mmdrl.MeasuredRadius', prior_count=0.0)})
+    head.centroids.accumulate(features, labels)
+    head.centroids.publish()
+    spreads = torch.stack([features[labels == label].var(dim=0, correction=0).sum().sqrt() for label in range(3)])
+    assert_close(head.statistics.spreads, spreads)
+    pooled = (9 * spreads[0] ** 2 + 4 * spreads[1] ** 2) / 11
+    radius = torch.stack([spreads[0] / 8**0.5, spreads[1] / 3**0.5, pooled.sqrt()])
+    expected = dr_loss(features, labels, head.centroids.centroids, radius, temperature=0.5, margin=2.0, scope='sample')
+    assert_close(head.loss((features,), samples)['loss_dr'], 0.2 * expected)
+
+
+def test_policy_of_the_wrong_shape_is_refused_when_built() -> None:
+    class OneRadiusForAll(RadiusPolicy):
+        def forward(self, statistics: ClassStatistics) -> torch.Tensor:
+            return torch.ones(1)
+
+    with pytest.raises(ConfigError, match=r'OneRadiusForAll.*\(3,\).*\(1,\)'):
+        make_head(dr_loss={**DR_LOSS, 'radius': dict(type=OneRadiusForAll)})
+
+
 def test_stage_scales_switch_losses_off_and_on(batch: tuple) -> None:
     features, labels, samples = batch
     head = make_head()
@@ -119,7 +158,8 @@ def test_gradient_reaches_features_through_both_losses(batch: tuple) -> None:
 
 def test_state_dict_holds_counts_centroids_and_learned_radii() -> None:
     head = make_head(dr_loss={**DR_LOSS, 'radius': dict(type='mmdrl.LearnedRadius')})
-    assert {'class_counts', 'centroids.centroids', 'centroids.is_seen', 'dr_loss.radius.raw'} <= set(head.state_dict())
+    wanted = {'class_counts', 'centroids.centroids', 'centroids.is_seen', 'centroids.spreads'}
+    assert wanted | {'dr_layers.0.dr_loss.radius.raw'} <= set(head.state_dict())
 
 
 def test_counts_from_a_checkpoint_are_enough_to_train(batch: tuple) -> None:
@@ -156,6 +196,9 @@ def test_mixed_labels_are_refused_under_the_dr_loss(batch: tuple) -> None:
         (dict(temperature=0.0), 'temperature.*0'),
         (dict(margin=-1.0), 'margin.*-1'),
         (dict(loss_weight=-0.1), 'loss_weight.*-0.1'),
+        (dict(loss_weight=float('inf')), 'loss_weight.*inf'),
+        (dict(class_weight='rare'), "'effective'.*'rare'"),
+        (dict(class_weight='effective', beta=1.0), 'beta.*1.0'),
     ],
 )
 def test_bad_settings_are_refused_when_the_head_is_built(change: dict, message: str) -> None:

@@ -45,6 +45,21 @@ def test_shortcut_drops_every_other_pixel_and_pads_channels_on_both_sides() -> N
     assert not out[:, 24:].any()
 
 
+def test_stages_are_handed_over_on_request() -> None:
+    model = ResNet8(out_indices=(0, 2)).eval()
+    first, last = model(torch.ones(2, 3, 8, 8))
+    assert first.shape == (2, 16, 8, 8)
+    whole = ResNet8().eval()
+    whole.load_state_dict(model.state_dict())
+    assert torch.equal(whole(torch.ones(2, 3, 8, 8))[0], last)
+
+
+@pytest.mark.parametrize('out_indices', [(), (3,), (2, 1), (1, 1), (-1,)])
+def test_stages_that_do_not_exist_are_refused(out_indices: tuple) -> None:
+    with pytest.raises(ConfigError, match='out_indices'):
+        ResNet8(out_indices=out_indices)
+
+
 @pytest.mark.parametrize('depth', [2, 18, 34])
 def test_depth_that_is_not_6n_plus_2_is_refused(depth: int) -> None:
     with pytest.raises(ConfigError, match=str(depth)):

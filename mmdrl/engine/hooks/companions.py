@@ -15,7 +15,7 @@ def check_companions(runner: Runner) -> None:
         ConfigError: If one is missing.
     """
     head = find_head(runner.model)
-    if head is None or head.dr_loss is None:
+    if head is None or not len(head.dr_layers):
         return
     present = {type(hook).__name__ for hook in runner.hooks}
     missing = [f"{key}=dict(type='mmdrl.{name}')" for key, name in NEEDED.items() if name not in present]

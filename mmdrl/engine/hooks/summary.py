@@ -107,10 +107,11 @@ class SummaryHook(Hook):
 
 @torch.no_grad()
 def _radius(head: DRHead) -> np.ndarray:
-    """Radii in feature units; 0 without the loss."""
-    if head.dr_loss is None:
-        return np.zeros(head.num_classes)
-    return head.dr_loss.radius(head.statistics).cpu().numpy()
+    """Radii in the space that the classifier sees, of the layer whose loss acts there; 0 if there is none."""
+    for layer in head.dr_layers:
+        if layer.centroids is None and getattr(layer.dr_loss, 'distance', None) == 'euclidean':
+            return layer.dr_loss.radius(head.statistics).cpu().numpy()
+    return np.zeros(head.num_classes)
 
 
 def _versions() -> dict[str, str]:

@@ -18,6 +18,7 @@ from mmdrl.engine.model_parts import initialise_anew, matching_modules, unwrap
 from mmdrl.engine.stage_fit import check_stage, loss_scales
 from mmdrl.engine.stage_plan import Stage, StagePlan
 from mmdrl.errors import ConfigError
+from mmdrl.models import DRHead
 from mmdrl.registry import HOOKS
 
 from .companions import check_companions
@@ -128,8 +129,9 @@ class TwoStageHook(Hook):
                 module.requires_grad_(False)
         for head, scale in loss_scales(model, stage):
             head.loss_scale = scale
-            if scale.get('loss_dr') == 0 and head.dr_loss is not None:
-                head.dr_loss.requires_grad_(False)  # learned radii have no gradient then, and DDP would wait
+            if isinstance(head, DRHead) and scale['loss_dr'] == 0:
+                # Learned radii and projections have no gradient then, and DDP would wait for one.
+                head.dr_layers.requires_grad_(False)
         if is_model_wrapper(runner.model) and _learned(model) != learned_before:
             # DDP settles at construction whose gradients it waits for.
             runner.model = runner.wrap_model(runner.cfg.get('model_wrapper_cfg'), model)

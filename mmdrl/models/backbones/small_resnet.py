@@ -44,16 +44,26 @@ class SmallResNet(BaseModule):
     Args:
         depth: 8, 14, 20, 26, 32, 44, 56, 110 or any other 6n + 2.
         in_channels: Channels of the image: 3, or 1 for grey.
+        out_indices: Stages whose feature maps are handed over, ascending, out of 0, 1 and 2 (16, 32 and 64 channels).
         init_cfg: As in MMEngine. He initialisation by default.
 
     Raises:
-        ConfigError: If the depth is not 6n + 2.
+        ConfigError: If the depth is not 6n + 2, or there is no such stage.
     """
 
-    def __init__(self, depth: int, in_channels: int = 3, init_cfg: dict[str, Any] | None = None):
+    def __init__(
+        self,
+        depth: int,
+        in_channels: int = 3,
+        out_indices: tuple[int, ...] = (2,),
+        init_cfg: dict[str, Any] | None = None,
+    ):
         super().__init__(init_cfg or dict(type='Kaiming', layer='Conv2d'))
         if depth < 8 or depth % 6 != 2:
             raise ConfigError(f'The depth of a small ResNet must be 6n + 2 (8, 14, 20, 32, ...), got {depth}.')
+        if not out_indices or list(out_indices) != [stage for stage in range(len(WIDTHS)) if stage in out_indices]:
+            raise ConfigError(f'out_indices must name stages out of 0, 1, 2 in this order, got {out_indices!r}.')
+        self.out_indices = tuple(out_indices)
         self.conv1 = nn.Conv2d(in_channels, WIDTHS[0], 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(WIDTHS[0])
         previous = WIDTHS[0]
@@ -63,24 +73,26 @@ class SmallResNet(BaseModule):
             previous = width
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Feature maps of the last stage, shape ``(B, 64, H/4, W/4)``, as the one entry of a tuple."""
+        """Feature maps of the stages in ``out_indices``; of the last one, shape ``(B, 64, H/4, W/4)``."""
         x = relu(self.bn1(self.conv1(x)))
-        for stage in range(1, len(WIDTHS) + 1):
-            x = getattr(self, f'layer{stage}')(x)
-        return (x,)
+        maps = []
+        for stage in range(self.out_indices[-1] + 1):
+            x = getattr(self, f'layer{stage + 1}')(x)
+            maps.append(x)
+        return tuple(maps[stage] for stage in self.out_indices)
 
 
 @MODELS.register_module()
 class ResNet8(SmallResNet):
     """The smallest of them: one block per stage, 0.08 M parameters."""
 
-    def __init__(self, in_channels: int = 3, init_cfg: dict[str, Any] | None = None):
-        super().__init__(8, in_channels, init_cfg)
+    def __init__(self, in_channels: int = 3, **kwargs: Any):
+        super().__init__(8, in_channels, **kwargs)
 
 
 @MODELS.register_module()
 class ResNet32(SmallResNet):
     """The backbone of the CIFAR-LT tables: five blocks per stage, 0.46 M parameters."""
 
-    def __init__(self, in_channels: int = 3, init_cfg: dict[str, Any] | None = None):
-        super().__init__(32, in_channels, init_cfg)
+    def __init__(self, in_channels: int = 3, **kwargs: Any):
+        super().__init__(32, in_channels, **kwargs)

@@ -1,5 +1,6 @@
 """Classification heads."""
 
 from .dr_head import DRHead
+from .dr_layer import DRLayer
 
-__all__ = ['DRHead']
+__all__ = ['DRHead', 'DRLayer']

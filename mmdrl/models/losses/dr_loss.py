@@ -1,5 +1,6 @@
 """The DR loss as a module: holds its settings and the radius policy, calls ``functional.dr_loss``."""
 
+import math
 from typing import Any
 
 import torch
@@ -7,7 +8,7 @@ from mmengine.dist import get_world_size
 from torch import Tensor, nn
 
 from mmdrl.errors import ConfigError
-from mmdrl.functional import Distance, Scope, dr_loss
+from mmdrl.functional import ClassWeight, Distance, Scope, class_weights, dr_loss
 from mmdrl.models.gather import gather_rows
 from mmdrl.models.radius import ClassStatistics, RadiusPolicy
 from mmdrl.registry import MODELS
@@ -28,9 +29,16 @@ class DRLoss(nn.Module):
         margin: m. With ``scope='sample'``, 2 makes the loss an upper bound.
         scope: Which samples carry the margin.
         loss_weight: lambda, what the loss is multiplied by.
+        class_weight: How much each class counts, from the training images it has: see
+            :func:`mmdrl.functional.class_weights`. ``'none'``: all alike.
+        beta: Of ``class_weight='effective'``, in ``[0, 1)``.
+
+    Attributes:
+        distance: The distance, for who must know in which unit radii are.
 
     Raises:
-        ConfigError: If the radius policy is unknown, or a value is out of range.
+        ConfigError: If the radius policy is unknown or gives something else than one radius per class, or a value
+            is out of range.
     """
 
     def __init__(
@@ -42,16 +50,22 @@ class DRLoss(nn.Module):
         margin: float = 1.0,
         scope: Scope = 'class',
         loss_weight: float = 1.0,
+        class_weight: ClassWeight = 'none',
+        beta: float = 0.9999,
     ):
         super().__init__()
-        if not isinstance(loss_weight, (int, float)) or not loss_weight >= 0:
-            raise ConfigError(f'DRLoss: loss_weight must be a number and not negative, got {loss_weight!r}.')
+        if not isinstance(loss_weight, (int, float)) or not 0 <= loss_weight < math.inf:
+            raise ConfigError(f'DRLoss: loss_weight must be a finite number and not negative, got {loss_weight!r}.')
+        self.distance = distance
         self.settings: dict[str, Any] = dict(distance=distance, temperature=temperature, margin=margin, scope=scope)
-        try:  # the function knows what it takes; ask it now, not after an epoch
+        try:  # the functions know what they take; ask them now, not after an epoch
             dr_loss(torch.zeros(1, 1), torch.zeros(1).long(), torch.zeros(1, 1), torch.zeros(1), **self.settings)
+            class_weights(torch.ones(1), class_weight, beta)
         except (ValueError, TypeError) as error:
             raise ConfigError(f'DRLoss: {error}') from None
         self.loss_weight = loss_weight
+        self.class_weight: ClassWeight = class_weight
+        self.beta = beta
         self.radius = _build_radius(radius or dict(type='mmdrl.CountRadius'), num_classes)
 
     def forward(
@@ -60,7 +74,7 @@ class DRLoss(nn.Module):
         labels: Tensor,
         centroids: Tensor,
         statistics: ClassStatistics,
-        class_weight: Tensor | None = None,
+        has_centroid: Tensor | None = None,
     ) -> Tensor:
         """Weighted loss, a scalar.
 
@@ -68,14 +82,17 @@ class DRLoss(nn.Module):
             features: This process's features, shape ``(B, D)``, B the same on all processes.
             labels: Shape ``(B,)``, long.
             centroids: Shape ``(K, D)``.
-            statistics: What the radius policy needs.
-            class_weight: Shape ``(K,)``; 0 leaves a class out.
+            statistics: What radius policy and class weights need.
+            has_centroid: Whether a class has a centroid, shape ``(K,)``; one that has none is left out of the mean.
+                ``None``: all have.
         """
         if get_world_size() > 1:
             features, labels = gather_rows(features), gather_rows(labels)
         radius = self.radius(statistics)
-        value = dr_loss(features, labels, centroids, radius, class_weight=class_weight, **self.settings)
-        return self.loss_weight * value
+        weight = class_weights(statistics.counts, self.class_weight, self.beta)
+        if has_centroid is not None:
+            weight = weight * has_centroid
+        return self.loss_weight * dr_loss(features, labels, centroids, radius, class_weight=weight, **self.settings)
 
 
 def _build_radius(radius: dict[str, Any], num_classes: int) -> RadiusPolicy:
@@ -87,4 +104,9 @@ def _build_radius(radius: dict[str, Any], num_classes: int) -> RadiusPolicy:
             f'DRLoss: radius must name a radius policy, one of {", ".join(known)} or your own subclass of '
             f'RadiusPolicy, got type={name!r}.'
         )
-    return MODELS.build({'num_classes': num_classes, **radius})
+    policy: RadiusPolicy = MODELS.build({'num_classes': num_classes, **radius})
+    with torch.no_grad():
+        shape = tuple(policy(ClassStatistics(torch.ones(num_classes).long(), torch.ones(num_classes))).shape)
+    if shape != (num_classes,):
+        raise ConfigError(f'DRLoss: {name} must give one radius per class, shape ({num_classes},), got {shape}.')
+    return policy

@@ -1,0 +1,83 @@
+"""The training set as an exact pass wants it: every image once, in a fixed order, without augmentation."""
+
+from copy import copy
+from typing import Any
+
+import torch
+from mmengine.dataset import Compose, DefaultSampler
+from mmengine.runner import Runner
+from torch.utils.data import ConcatDataset, DataLoader
+
+from mmdrl.datasets.labels import unrepeated_dataset
+from mmdrl.errors import ConfigError
+from mmdrl.registry import TRANSFORMS
+
+REMEDY = (
+    "Give the transforms that load an image without augmenting it: centroids=dict(type='mmdrl.CentroidHook', "
+    'pipeline=[...]).'
+)
+
+
+def clean_loader(runner: Runner, pipeline: list[dict[str, Any]] | None) -> DataLoader:
+    """Loader of the training set in batches of the training loader's size, this process's share of it.
+
+    Args:
+        runner: A runner that is about to train. Its data set stays as it is.
+        pipeline: Transforms in place of the training ones; those of the validation set if not given.
+
+    Raises:
+        ConfigError: If there is no pipeline to take, or the data set has none to replace.
+    """
+    live = runner.train_dataloader
+    dataset = with_pipeline(unrepeated_dataset(live.dataset), _pipeline(runner, pipeline))
+    return DataLoader(
+        dataset,
+        batch_size=live.batch_size or live.batch_sampler.batch_size,
+        sampler=DefaultSampler(dataset, shuffle=False, round_up=False, seed=0),
+        num_workers=live.num_workers,
+        collate_fn=live.collate_fn,
+        pin_memory=live.pin_memory,
+        worker_init_fn=live.worker_init_fn,
+        generator=torch.Generator(),  # an iterator draws a number, which must not come from the training's
+    )
+
+
+def with_pipeline(dataset: Any, pipeline: Any) -> Any:
+    """A copy of a data set with another pipeline innermost; annotations are shared, the original is unchanged.
+
+    Looks through whatever keeps what it wraps as ``.dataset`` or, as ConcatDataset does, ``.datasets``.
+
+    Raises:
+        ConfigError: If a data set in there has no pipeline.
+    """
+    twin = copy(dataset)
+    if isinstance(dataset, ConcatDataset):
+        twin.datasets = [with_pipeline(part, pipeline) for part in dataset.datasets]
+    elif hasattr(dataset, 'dataset'):
+        twin.dataset = with_pipeline(dataset.dataset, pipeline)
+    elif hasattr(dataset, 'pipeline'):
+        twin.pipeline = pipeline
+    else:
+        raise ConfigError(
+            f"Centroids of mode 'epoch' need a training set with a pipeline that can be replaced, got a "
+            f"{type(dataset).__name__} without one. Use mode 'running' or 'ema'."
+        )
+    return twin
+
+
+def _pipeline(runner: Runner, pipeline: list[dict[str, Any]] | None) -> Any:
+    if pipeline is not None:
+        try:
+            return Compose([TRANSFORMS.build(step) for step in pipeline])
+        except (KeyError, TypeError) as error:
+            raise ConfigError(f'CentroidHook: the pipeline does not fit: {error.args[0]}') from error
+    dataset = None if runner.val_loop is None else runner.val_dataloader.dataset
+    while dataset is not None and not hasattr(dataset, 'pipeline'):
+        parts = getattr(dataset, 'datasets', None)
+        dataset = parts[0] if parts else getattr(dataset, 'dataset', None)
+    if dataset is None:
+        raise ConfigError(
+            "Centroids of mode 'epoch' are made with the pipeline of the validation set, but there is no validation "
+            f'set that has one. {REMEDY}'
+        )
+    return dataset.pipeline
