@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from .distance import Distance, Pairs, squared_distances, weighted_differences
 
@@ -60,9 +59,15 @@ class CentroidSoftmax(torch.autograd.Function):
         return -torch.dot(log_prob.diagonal(), weight)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradients of features and radius."""
+        """Gradients of features and radius.
+
+        Raises:
+            RuntimeError: If they are to be differentiated once more; ``once_differentiable`` would not notice when
+                the loss is the last thing computed.
+        """
+        if torch.is_grad_enabled() and not torch.compiler.is_compiling():
+            raise RuntimeError('dr_loss can be differentiated once only, and create_graph=True asks for more.')
         rows, log_prob, weight, row_of, has_margin, x, y, *close = ctx.saved_tensors
         weight = weight * (gradient / ctx.temperature)
         by_logit = log_prob.exp().mul_(-weight[:, None])  # by the distances with margin, (B, B)
@@ -71,12 +76,16 @@ class CentroidSoftmax(torch.autograd.Function):
         if ctx.needs_input_grad[1]:
             by_margin = by_logit.diagonal() if has_margin is None else (by_logit * has_margin).sum(dim=1)
             by_radius = ctx.margin * by_margin
-        by_distance = by_logit if row_of is None else torch.zeros_like(rows).index_add_(0, row_of, by_logit)  # (R, B)
-        if ctx.distance in ('euclidean', 'chord'):
-            # (x - y) / |x - y|, and 0 at distance 0, where there is no direction to go.
-            by_difference = (by_distance / rows).masked_fill_(rows == 0, 0)
-        else:
-            by_difference = by_distance * (2 if ctx.distance == 'squared' else 1)
-        pairs = Pairs(x, y, (close[0], close[1], close[2]) if close else None)
-        by_features = weighted_differences(pairs, by_difference).to(ctx.features_dtype)
+        by_features = None
+        if ctx.needs_input_grad[0]:
+            if row_of is not None:
+                by_logit = torch.zeros_like(rows).index_add_(0, row_of, by_logit)  # (R, B)
+            if ctx.distance in ('euclidean', 'chord'):
+                # (x - y) / |x - y|, and 0 at distance 0, where there is no direction to go. Below this bound the
+                # squares of float32 are 0, too.
+                by_difference = (by_logit / rows).masked_fill_(rows < torch.finfo(rows.dtype).tiny ** 0.5, 0)
+            else:
+                by_difference = by_logit * (2 if ctx.distance == 'squared' else 1)
+            pairs = Pairs(x, y, (close[0], close[1], close[2]) if close else None)
+            by_features = weighted_differences(pairs, by_difference).to(ctx.features_dtype)
         return by_features, by_radius, None, None, None, None, None, None, None

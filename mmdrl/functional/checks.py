@@ -11,6 +11,10 @@ import torch
 from torch import Tensor
 
 
+class UnusableValueError(ValueError):
+    """A value, not a shape or a setting, from which a loss cannot be computed."""
+
+
 def is_static(tensor: Tensor) -> bool:
     """Whether neither shapes nor the way may depend on values: on an accelerator and under ``torch.compile``."""
     return tensor.device.type != 'cpu' or torch.compiler.is_compiling()
@@ -58,7 +62,8 @@ def check_in_use(tensors: dict[str, Tensor | None], labels: Tensor) -> None:
         labels: Class of each sample, on the CPU.
 
     Raises:
-        ValueError: Always: the value of the loss has told that something is wrong. It names the first class that is.
+        UnusableValueError: Always: the value of the loss has told that something is wrong. It names the first class
+            that is.
     """
     for name, tensor in tensors.items():
         if tensor is None:
@@ -72,7 +77,7 @@ def check_in_use(tensors: dict[str, Tensor | None], labels: Tensor) -> None:
         if is_bad.any():
             sample, column = (int(index) for index in is_bad.nonzero()[0])
             hint = ' Has training diverged? Try a lower learning rate.' if name == 'features' else ''
-            raise ValueError(
+            raise UnusableValueError(
                 f'{name} must be {bound}, got {float(rows[sample, column])} for class {int(labels[sample])} '
                 f'(sample {sample} of the batch).{hint}'
             )
@@ -81,7 +86,7 @@ def check_in_use(tensors: dict[str, Tensor | None], labels: Tensor) -> None:
         for name, tensor in tensors.items()
         if tensor is not None
     )
-    raise ValueError(
+    raise UnusableValueError(
         f'The values are too large to compute with: the largest in use is {largest:.3g}, and squares of distances must '
         'stay finite. Has training diverged? Try a lower learning rate.'
     )

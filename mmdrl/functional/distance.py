@@ -106,4 +106,10 @@ def weighted_differences(pairs: Pairs, weight: Tensor) -> Tensor:
 
 def _products_are_exact() -> bool:
     """Whether a product of float32 matrices on the CPU is one of float32."""
-    return not torch.is_autocast_enabled('cpu') and torch.get_float32_matmul_precision() == 'highest'
+    if torch.is_autocast_enabled('cpu'):
+        return False
+    settings = getattr(torch.backends.mkldnn, 'matmul', None)
+    if settings is None:  # torch before 2.9
+        return torch.get_float32_matmul_precision() == 'highest'
+    # The function just named refuses to answer once a program has used these newer settings.
+    return settings.fp32_precision in ('none', 'ieee')

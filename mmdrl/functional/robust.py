@@ -72,14 +72,16 @@ def dr_loss(
 
     Returns:
         The loss, a scalar of the features' dtype (float32 for half precision), once differentiable in features and
-        radius. A class that is not in the batch contributes nothing. A feature on its centroid, or (for the
-        last and the second distance) of length 0, has a finite gradient.
+        radius. A class that is not in the batch contributes nothing. A feature on its centroid, or (for chord and
+        cosine) of length 0, has a finite gradient.
 
     Raises:
         ValueError: If shapes or types disagree or a choice is unknown; for tensors on the CPU also if a label
             lies outside ``[0, K)``, or a value in use (a row of a class that is absent is not) is not finite or
-            is a negative radius or weight. On an accelerator and under ``torch.compile`` these last checks would
-            stall the device and are left out.
+            is a negative radius or weight (the last three as :class:`~mmdrl.functional.UnusableValueError`). On an
+            accelerator and under ``torch.compile`` these last checks would stall the device and are left out:
+            there the value tells, which is not finite then, for a negative radius too.
+        RuntimeError: If the gradient is asked for with ``create_graph=True``.
     """
     check_choice('distance', distance, get_args(Distance))
     check_choice('scope', scope, get_args(Scope))
@@ -92,10 +94,12 @@ def dr_loss(
         rows, row_of, weight = _rows_in_use(labels, dtype)
         mu = centroids.detach().index_select(0, rows).to(dtype)
         radius_in_use = radius.index_select(0, labels)
-    except IndexError:  # what an accelerator makes of such labels is its own affair
+    except IndexError:  # an accelerator has ways of its own to stop at such labels
         check_labels(labels, len(centroids))
         raise
     smallest = radius_in_use.detach()
+    if is_static(features):  # not a reward, and not unnoticed
+        radius_in_use = torch.where(radius_in_use >= 0, radius_in_use, torch.nan)
     if class_weight is not None:
         weight_in_use = class_weight.detach().index_select(0, labels)
         weight = weight * weight_in_use.to(dtype)

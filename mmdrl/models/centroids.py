@@ -6,26 +6,24 @@ anyway: no extra pass, but a centroid lags behind the network by up to one epoch
 moves the centroids of the classes in a batch towards the batch after every step.
 """
 
+from collections.abc import Callable
 from typing import Literal, get_args
 
 import torch
-from mmengine.dist import all_gather, get_world_size
+from mmengine.dist import all_gather, broadcast, get_world_size
 from torch import Tensor, nn
 
 from mmdrl.errors import ConfigError
 
-from .batch_moments import batch_moments
-from .class_sums import ClassSums
+from .class_moments import ClassMoments, fold_in
 
 Mode = Literal['running', 'epoch', 'ema']
 
 
 class ClassCentroids(nn.Module):
-    """Centroids of K classes in D dimensions, all state in buffers, the same on all processes.
+    """Centroids of K classes in D dimensions, all state in buffers, the same on all processes once published.
 
-    What is summed up in modes ``'running'`` and ``'epoch'`` are differences to the published centroid, so that tight
-    clusters far from the origin are measured well. Float32 cannot tell a spread below about 0.001 of the way from
-    the old centroid to the new one, and the old one of a class that has none yet is the origin.
+    The buffers stay float32 when the model is cast to half precision, which could neither count nor average.
 
     Args:
         num_classes: K.
@@ -36,14 +34,14 @@ class ClassCentroids(nn.Module):
 
     Attributes:
         centroids: Published centroids, shape ``(K, D)``; 0 for a class that has none yet.
-        spreads: Root mean square distance of the features of a class from their centroid, shape ``(K,)``;
-            0 for a class that has none yet.
+        variances: Mean squared distance of the features of a class from their centroid, shape ``(K,)``; 0 for a class
+            that has none yet.
         is_seen: Whether a class has a centroid, shape ``(K,)``.
-        sums: Of the epoch so far; ``None`` in mode ``'ema'``.
+        sums: Moments of the epoch so far, of this process; ``None`` in mode ``'ema'``.
     """
 
     centroids: Tensor
-    spreads: Tensor
+    variances: Tensor
     is_seen: Tensor
 
     def __init__(self, num_classes: int, feat_dim: int, mode: Mode = 'running', momentum: float = 0.9):
@@ -55,14 +53,15 @@ class ClassCentroids(nn.Module):
         self.mode = mode
         self.momentum = momentum
         self.register_buffer('centroids', torch.zeros(num_classes, feat_dim))
-        self.register_buffer('spreads', torch.zeros(num_classes))
+        self.register_buffer('variances', torch.zeros(num_classes))
         self.register_buffer('is_seen', torch.zeros(num_classes, dtype=torch.bool))
-        self.sums = None if mode == 'ema' else ClassSums(num_classes, feat_dim)
+        # A pass over the whole set is never interrupted by a checkpoint, an epoch of training is.
+        self.sums = None if mode == 'ema' else ClassMoments(num_classes, feat_dim, persistent=mode == 'running')
 
     @property
-    def measured_spreads(self) -> Tensor:
-        """Spreads, shape ``(K,)``, nan for a class that has no centroid yet."""
-        return torch.where(self.is_seen, self.spreads, torch.nan)
+    def spreads(self) -> Tensor:
+        """Root mean square distances from the centroid, shape ``(K,)``, nan for a class that has none yet."""
+        return torch.where(self.is_seen, self.variances.sqrt(), torch.nan)
 
     def update(self, features: Tensor, labels: Tensor) -> None:
         """Take notice of a training step, after its loss, as the mode wants it. Nothing is read from the device.
@@ -79,47 +78,53 @@ class ClassCentroids(nn.Module):
 
     @torch.no_grad()
     def accumulate(self, features: Tensor, labels: Tensor) -> None:
-        """Add this process's features ``(B, D)`` with labels ``(B,)`` to the sums of the epoch."""
-        assert self.sums is not None, "mode 'ema' sums nothing up"
-        self.sums.add(features.detach().to(self.centroids.dtype) - self.centroids[labels], labels)
+        """Add this process's features ``(B, D)`` with labels ``(B,)`` to those of the epoch."""
+        assert self.sums is not None, "mode 'ema' has no epochs"
+        self.sums.add(features.detach().to(self.centroids.dtype), labels)
 
     @torch.no_grad()
     def discard(self) -> None:
-        """Forget the sums of an epoch that did not end."""
+        """Forget the features of an epoch that did not end."""
         if self.sums is not None:
             self.sums.clear()
 
     @torch.no_grad()
     def publish(self) -> None:
-        """Turn the sums of all processes into centroids and start afresh; nothing happens in mode ``'ema'``.
+        """Turn the features of all processes into centroids and start afresh; all processes must call it.
 
-        All processes must call it. A class that did not occur keeps the centroid it had.
+        A class that did not occur keeps the centroid it had. In mode ``'ema'`` all processes take those of the
+        first, as rounding might have led them apart.
         """
         if self.sums is None:
+            broadcast(self.centroids)
+            broadcast(self.variances)
             return
-        shift, variance, counts = self.sums.moments()
+        mean, variance, counts = self.sums.of_all_processes()
         occurred = counts > 0
-        self.centroids += shift  # 0 for a class that did not occur
-        self.spreads.copy_(torch.where(occurred, variance.sqrt(), self.spreads))
+        self.centroids.copy_(torch.where(occurred[:, None], mean, self.centroids))
+        self.variances.copy_(torch.where(occurred, variance, self.variances))
         self.is_seen |= occurred
         self.sums.clear()
+
+    def reset_parameters(self) -> None:
+        """Forget everything, as when the layers before are initialised anew."""
+        for buffer in (self.centroids, self.variances, self.is_seen):
+            buffer.zero_()
+        self.discard()
 
     @torch.no_grad()
     def _follow(self, features: Tensor, labels: Tensor) -> None:
         features = features.detach()
         if get_world_size() > 1:
             features, labels = torch.cat(all_gather(features.contiguous())), torch.cat(all_gather(labels))
-        features = features.to(self.centroids.dtype)
-        is_same_class = labels[:, None] == labels  # (B, B)
-        first = is_same_class.to(torch.int8).argmax(dim=1)  # (B,), first sample of the same class
-        is_seen = self.is_seen[labels]
-        old = torch.where(is_seen[:, None], self.centroids[labels], features[first])
-        shift, variance = batch_moments(features - old, is_same_class)
-        rate = torch.where(is_seen, 1 - self.momentum, 1.0)  # (B,)
-        # Exact for weighted samples: the variance of a mixture is the mean variance and that of the means.
-        distance = shift.square().sum(dim=1)
-        variance = (1 - rate) * self.spreads[labels].square() + rate * variance + rate * (1 - rate) * distance
-        # Several samples write the row of one class: all write that of the first, so that the order cannot matter.
-        self.centroids.index_copy_(0, labels, (old + rate[:, None] * shift)[first])
-        self.spreads.index_copy_(0, labels, variance.sqrt()[first])
+        share = torch.where(self.is_seen[labels], 1 - self.momentum, 1.0)  # (B,)
+        fold_in(self.centroids, self.variances, features.to(self.centroids.dtype), labels, share)
         self.is_seen.index_fill_(0, labels, True)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> 'ClassCentroids':
+        def keep_precision(tensor: Tensor) -> Tensor:
+            result = fn(tensor)
+            is_lowered = result.dtype in (torch.float16, torch.bfloat16)
+            return tensor.to(result.device) if is_lowered else result
+
+        return super()._apply(keep_precision, recurse)

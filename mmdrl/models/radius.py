@@ -101,7 +101,8 @@ class MeasuredRadius(RadiusPolicy):
     is measured all radii are 0.
 
     The spread is that of the draws: with augmentation it includes what augmentation adds, and a sampler that
-    repeats images repeats them in it. Centroids of mode ``'epoch'`` see every image once and not augmented. The
+    repeats images repeats them in it. Centroids of mode ``'epoch'`` see every image once and not augmented. Those of
+    mode ``'ema'`` rest on the last few batches rather than on :math:`n_c` images: their own error is larger. The
     radius is in the unit of the features, or of the unit sphere if they are normalised: of the distances of the
     DR loss it fits all but ``'squared'``.
 

@@ -158,7 +158,7 @@ def test_gradient_reaches_features_through_both_losses(batch: tuple) -> None:
 
 def test_state_dict_holds_counts_centroids_and_learned_radii() -> None:
     head = make_head(dr_loss={**DR_LOSS, 'radius': dict(type='mmdrl.LearnedRadius')})
-    wanted = {'class_counts', 'centroids.centroids', 'centroids.is_seen', 'centroids.spreads'}
+    wanted = {'class_counts', 'centroids.centroids', 'centroids.is_seen', 'centroids.variances'}
     assert wanted | {'dr_layers.0.dr_loss.radius.raw'} <= set(head.state_dict())
 
 

@@ -77,7 +77,7 @@ def test_order_of_the_batch_does_not_matter(generator: torch.Generator) -> None:
     drawn = batches(generator)
     turned = [(features.flip(0), labels.flip(0)) for features, labels in drawn]
     assert_close(follow(turned).centroids, follow(drawn).centroids)
-    assert_close(follow(turned).spreads, follow(drawn).spreads)
+    assert_close(follow(turned).variances, follow(drawn).variances)
 
 
 def test_tight_clusters_far_from_the_origin_keep_their_spread(generator: torch.Generator) -> None:
@@ -94,7 +94,7 @@ def test_half_precision_and_autocast_are_computed_in_float32(generator: torch.Ge
     exact = follow([(features.float(), labels) for features, labels in drawn])
     assert found.centroids.dtype == torch.float32
     assert torch.equal(found.centroids, exact.centroids)
-    assert torch.equal(found.spreads, exact.spreads)
+    assert torch.equal(found.variances, exact.variances)
 
 
 def test_large_model_costs_no_more_than_its_batch() -> None:
@@ -111,7 +111,7 @@ def test_publishing_and_discarding_change_nothing(generator: torch.Generator) ->
     before = {key: value.clone() for key, value in centroids.state_dict().items()}
     centroids.publish()
     centroids.discard()
-    assert set(before) == {'centroids', 'spreads', 'is_seen'}
+    assert set(before) == {'centroids', 'variances', 'is_seen'}
     assert all(torch.equal(value, before[key]) for key, value in centroids.state_dict().items())
 
 
@@ -122,4 +122,4 @@ def test_state_dict_is_all_that_going_on_needs(generator: torch.Generator) -> No
     for features, labels in drawn[3:]:
         resumed.update(features, labels)
     assert torch.equal(resumed.centroids, follow(drawn).centroids)
-    assert torch.equal(resumed.spreads, follow(drawn).spreads)
+    assert torch.equal(resumed.variances, follow(drawn).variances)

@@ -10,6 +10,7 @@ from mmdrl.errors import ConfigError
 from mmdrl.models import (
     ClassStatistics,
     CountRadius,
+    DRLoss,
     LearnedRadius,
     MeasuredRadius,
     RadiusPolicy,
@@ -156,3 +157,13 @@ def test_learned_radii_of_all_layers_get_the_rate_and_decay_that_the_config_give
 def test_impossible_radius_is_refused_with_its_value(policy_class: type[RadiusPolicy], settings: dict) -> None:
     with pytest.raises(ConfigError, match=str(next(iter(settings.values())))):
         policy_class(4, **settings)
+
+
+@pytest.mark.parametrize('value', [-0.5, float('nan')])
+def test_policy_whose_radii_are_impossible_is_refused_when_the_loss_is_built(value: float) -> None:
+    class Odd(RadiusPolicy):
+        def forward(self, statistics: ClassStatistics) -> torch.Tensor:
+            return torch.full((self.num_classes,), value)
+
+    with pytest.raises(ConfigError, match=f'Odd.*{value}'):
+        DRLoss(3, radius=dict(type=Odd))

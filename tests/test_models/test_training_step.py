@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmpretrain.structures import DataSample
 
-from mmdrl.errors import DivergenceError
+from mmdrl.errors import DataError, DivergenceError
 from mmdrl.models import DRHead
 from mmdrl.registry import MODELS
 
@@ -119,6 +119,57 @@ def test_radius_that_is_no_number_reaches_the_user_as_divergence() -> None:
         head.dr_layers[1].dr_loss.radius.raw.fill_(float('nan'))
     with pytest.raises(DivergenceError, match=r'layer -1.*radius'):
         step(head)
+
+
+@pytest.fixture
+def as_on_an_accelerator(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The way of the loss that looks at no value, on tensors that can be looked at afterwards."""
+    for module in ('robust', 'distance', 'balance'):
+        monkeypatch.setattr(f'mmdrl.functional.{module}.is_static', lambda tensor: True)
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf'), -1.0])
+def test_impossible_radius_on_an_accelerator_stops_the_run_after_the_step(
+    as_on_an_accelerator: None, value: float
+) -> None:
+    head = make_head(radius='mmdrl.SharedRadius')
+    step(head)
+    head.check_divergence()
+    head.dr_layers[1].dr_loss.radius.value = value
+    step(head)
+    with pytest.raises(DivergenceError, match=r'loss_dr is not finite.*radius'):
+        head.check_divergence()
+    head.check_divergence()  # said once
+
+
+def test_centroid_that_is_no_number_on_an_accelerator_stops_the_run_after_the_step(as_on_an_accelerator: None) -> None:
+    head = make_head()
+    step(head)
+    head.centroids.centroids[1] = float('nan')
+    step(head)
+    with pytest.raises(DivergenceError, match=r'loss_dr is not finite.*centroid'):
+        head.check_divergence()
+
+
+def test_classifier_that_is_no_number_is_noticed_after_the_step() -> None:
+    head = make_head()
+    head.fc.weight.data.fill_(float('inf'))
+    step(head)
+    with pytest.raises(DivergenceError, match='loss_cls is not finite'):
+        head.check_divergence()
+
+
+@pytest.mark.parametrize('label', [-1, 3])
+def test_label_out_of_range_is_named(label: int) -> None:
+    samples = [DataSample().set_gt_label(0), DataSample()]
+    samples[1].gt_label = torch.tensor([label])
+    with pytest.raises(DataError, match=rf'\[0, 3\).*{label}'):
+        make_head().loss((torch.randn(2, 3), torch.randn(2, 4)), samples)
+
+
+def test_empty_batch_is_refused_with_a_sentence() -> None:
+    with pytest.raises(DataError, match='at least one image'):
+        make_head().loss((torch.randn(0, 3), torch.randn(0, 4)), [])
 
 
 def test_collecting_judges_only_when_asked() -> None:

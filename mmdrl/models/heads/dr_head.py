@@ -8,7 +8,7 @@ from mmpretrain.models.heads import LinearClsHead
 from mmpretrain.structures import DataSample
 from torch import Tensor
 
-from mmdrl.errors import ConfigError
+from mmdrl.errors import ConfigError, DataError
 from mmdrl.functional import nearest_centroid
 from mmdrl.models.centroids import ClassCentroids
 from mmdrl.models.radius import ClassStatistics
@@ -74,7 +74,7 @@ class DRHead(LinearClsHead):
         self.register_buffer('class_counts', torch.zeros(num_classes, dtype=torch.long))
         self.loss_scale = {'loss_cls': 1.0, 'loss_dr': 1.0}
         self._has_class_counts = False
-        self._divergence = DivergenceWatch()
+        self._divergence = DivergenceWatch(self.dr_layers.watched_names)
 
     @property
     def dr_loss(self) -> Any:
@@ -84,7 +84,7 @@ class DRHead(LinearClsHead):
     @property
     def statistics(self) -> ClassStatistics:
         """What is known of the classes, in the space that the classifier sees."""
-        return ClassStatistics(self.class_counts, self.centroids.measured_spreads)
+        return ClassStatistics(self.class_counts, self.centroids.spreads)
 
     def pre_logits(self, feats: tuple[Tensor, ...]) -> Tensor:
         """Features that the classifier sees, shape ``(B, D)``.
@@ -111,28 +111,26 @@ class DRHead(LinearClsHead):
         Raises:
             ConfigError: If class counts are unknown, the features do not fit the settings, or labels are mixed
                 (mixup, cutmix) under the DR loss.
+            DataError: If there is no sample, or (on the CPU) a label lies outside ``[0, K)``.
             DivergenceError: On the CPU, if a feature, a radius or a centroid in use is not finite; no centroid has
-                changed by then. On accelerators :meth:`check_divergence` says so for features.
+                changed by then. On an accelerator :meth:`check_divergence` says so.
         """
         features = self.pre_logits(feats)
+        labels = self._labels(data_samples)
         losses = self._get_loss(self.fc(features), data_samples, **kwargs)
         losses['loss_cls'] = self.loss_scale['loss_cls'] * losses.pop('loss')
-        if 'gt_score' in data_samples[0]:
-            if len(self.dr_layers):
-                raise ConfigError(
-                    'The DR loss needs one label per sample, got mixed labels (gt_score). Remove mixup/cutmix '
-                    'from the data preprocessor, or train with dr_loss=None.'
-                )
+        if labels is None:
+            self._divergence.note_losses(losses)
             return losses
-        labels = torch.cat([sample.gt_label for sample in data_samples])
         is_active = len(self.dr_layers) > 0 and self.loss_scale['loss_dr'] > 0
         with torch.set_grad_enabled(is_active and torch.is_grad_enabled()):
             layer_features = self.dr_layers.features(feats)
-        self._divergence.note(self.dr_layers.named(feats, layer_features), labels)
+        self._divergence.note_features(self.dr_layers.watched(feats, layer_features), labels)
         if labels.device.type == 'cpu':
             self.check_divergence()
         if is_active:
             losses.update(self._dr_losses(layer_features, labels))
+        self._divergence.note_losses(losses)
         for centroids, rows in self._centroid_features(feats, layer_features):
             centroids.update(rows, labels)
         return losses
@@ -145,17 +143,38 @@ class DRHead(LinearClsHead):
             labels: Shape ``(B,)``, long. B may differ between processes.
         """
         layer_features = self.dr_layers.features(feats)
-        self._divergence.note(self.dr_layers.named(feats, layer_features), labels)
+        self._divergence.note_features(self.dr_layers.watched(feats, layer_features), labels)
         for centroids, rows in self._centroid_features(feats, layer_features):
             centroids.accumulate(rows, labels)
 
     def check_divergence(self) -> None:
-        """Wait for the device and look whether all features since the last look were finite; for all processes.
+        """Wait for the device and look whether all features and losses since the last look were finite.
+
+        All processes must call it.
 
         Raises:
-            DivergenceError: If not, naming class and layer.
+            DivergenceError: If not, naming class and layer, or the loss.
         """
-        self._divergence.check()
+        self._divergence.check(self.class_counts.device)
+
+    def _labels(self, data_samples: list[DataSample]) -> Tensor | None:
+        """Labels, shape ``(B,)``; ``None`` if they are mixed and nothing here needs them."""
+        if not data_samples:
+            raise DataError('Expected at least one image in a batch, got none.')
+        if 'gt_score' in data_samples[0]:
+            if len(self.dr_layers):
+                raise ConfigError(
+                    'The DR loss needs one label per sample, got mixed labels (gt_score). Remove mixup/cutmix '
+                    'from the data preprocessor, or train with dr_loss=None.'
+                )
+            return None
+        labels = torch.cat([sample.gt_label for sample in data_samples])
+        if labels.device.type == 'cpu' and not 0 <= int(labels.min()) <= int(labels.max()) < self.num_classes:
+            raise DataError(
+                f'labels must lie in [0, {self.num_classes}), got {int(labels.min())} to {int(labels.max())}. Does '
+                'num_classes of the head match the data set?'
+            )
+        return labels
 
     def _centroid_features(
         self, feats: tuple[Tensor, ...], layer_features: list[Tensor]

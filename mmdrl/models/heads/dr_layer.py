@@ -2,12 +2,12 @@
 
 from typing import Any
 
-import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torchvision.ops import MLP
 
 from mmdrl.errors import ConfigError
+from mmdrl.functional import at_least_float32, directions
 from mmdrl.models.centroids import ClassCentroids
 from mmdrl.registry import MODELS
 
@@ -104,11 +104,7 @@ class DRLayer(BaseModule):
         """Features as the loss sees them, shape ``(B, D)``, projected and normalised if the layer does so."""
         if self.projection is not None:
             features = self.projection(features)
-        return unit_length(features) if self.normalize else features
-
-
-def unit_length(features: Tensor) -> Tensor:
-    """Rows divided by their length, shape ``(B, D)``; a row of zeros stays zero, with a finite gradient."""
-    features = features.float() if features.dtype in (torch.float16, torch.bfloat16) else features
-    length = torch.linalg.vector_norm(features, dim=1, keepdim=True)
-    return features / torch.where(length > 0, length, 1)
+        if self.normalize:
+            # A row of zeros stays zero, with a finite gradient.
+            features = directions(features).to(at_least_float32(features).dtype)
+        return features

@@ -8,7 +8,8 @@ import torch
 from mmengine.model import ModuleList
 from torch import Tensor
 
-from mmdrl.errors import ConfigError, DivergenceError, MMDRLError
+from mmdrl.errors import ConfigError, DivergenceError
+from mmdrl.functional import UnusableValueError
 from mmdrl.models.centroids import ClassCentroids
 from mmdrl.models.radius import ClassStatistics
 
@@ -33,14 +34,22 @@ class DRLayers(ModuleList):
             raise ConfigError(f'dr_layers={positions} names one of the {len(feats)} layers of the neck twice.')
         return features
 
-    def named(self, feats: tuple[Tensor, ...], features: list[Tensor]) -> dict[str, Tensor]:
-        """Features of the last layer and of the layers in use, before and after projection, ``(B, D)`` by name."""
-        found = {'the features of layer -1': feats[-1]}
+    def watched(self, feats: tuple[Tensor, ...], features: list[Tensor]) -> list[Tensor]:
+        """Features of the last layer and of the layers in use, before and after projection, ``(B, D)`` each."""
+        found = [feats[-1]]
         for layer, rows in zip(self, features, strict=True):
-            found[f'the features of layer {layer.position}'] = layer.select(feats)
-            if layer.projection is not None:
-                found[f'the projected features of layer {layer.position}'] = rows
+            found += [layer.select(feats)] if layer.projection is None else [layer.select(feats), rows]
         return found
+
+    @property
+    def watched_names(self) -> list[str]:
+        """What :meth:`watched` gives, in words."""
+        names = ['the features of layer -1']
+        for layer in self:
+            names.append(f'the features of layer {layer.position}')
+            if layer.projection is not None:
+                names.append(f'the projected features of layer {layer.position}')
+        return names
 
     def losses(
         self, features: list[Tensor], labels: Tensor, class_counts: Tensor, shared: ClassCentroids
@@ -59,12 +68,10 @@ class DRLayers(ModuleList):
         values, missing = [], []
         for layer, rows in zip(self, features, strict=True):
             known = layer.own_or(shared)
-            statistics = ClassStatistics(class_counts, known.measured_spreads)
+            statistics = ClassStatistics(class_counts, known.spreads)
             try:
                 value = layer.dr_loss(rows, labels, known.centroids, statistics, known.is_seen)
-            except MMDRLError:
-                raise
-            except ValueError as error:  # shapes and settings have been checked: it is about a value
+            except UnusableValueError as error:
                 raise DivergenceError(f'The DR loss of layer {layer.position} cannot be computed: {error}') from error
             values.append(layer.weight * value)
             missing.append((~known.is_seen).sum())

@@ -89,9 +89,10 @@ class DRLoss(nn.Module):
         if get_world_size() > 1:
             features, labels = gather_rows(features), gather_rows(labels)
         radius = self.radius(statistics)
-        weight = class_weights(statistics.counts, self.class_weight, self.beta)
-        if has_centroid is not None:
-            weight = weight * has_centroid
+        weight = None if has_centroid is None else has_centroid.to(radius.dtype)
+        if self.class_weight != 'none':
+            by_counts = class_weights(statistics.counts, self.class_weight, self.beta)
+            weight = by_counts if weight is None else weight * by_counts
         return self.loss_weight * dr_loss(features, labels, centroids, radius, class_weight=weight, **self.settings)
 
 
@@ -106,7 +107,13 @@ def _build_radius(radius: dict[str, Any], num_classes: int) -> RadiusPolicy:
         )
     policy: RadiusPolicy = MODELS.build({'num_classes': num_classes, **radius})
     with torch.no_grad():
-        shape = tuple(policy(ClassStatistics(torch.ones(num_classes).long(), torch.ones(num_classes))).shape)
-    if shape != (num_classes,):
-        raise ConfigError(f'DRLoss: {name} must give one radius per class, shape ({num_classes},), got {shape}.')
+        values = policy(ClassStatistics(torch.ones(num_classes).long(), torch.ones(num_classes)))
+    if values.shape != (num_classes,):
+        raise ConfigError(
+            f'DRLoss: {policy_class.__name__} must give one radius per class, shape ({num_classes},), got {tuple(values.shape)}.'
+        )
+    if values.device.type != 'meta' and not (values.isfinite() & (values >= 0)).all():
+        raise ConfigError(
+            f'DRLoss: radii must be finite and not negative, {policy_class.__name__} gives {float(values.min())}.'
+        )
     return policy

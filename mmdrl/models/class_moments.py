@@ -1,0 +1,89 @@
+"""Mean and variance of every class, gathered batch by batch without losing digits.
+
+A batch is folded in by its own mean and variance around the mean so far: sums of squares far from the origin, which
+would lose the digits of a tight cluster, never occur. Shapes are static, no value is read, and the cost of a batch does
+not depend on the number of classes.
+"""
+
+import torch
+from mmengine.dist import all_reduce
+from torch import Tensor, nn
+
+
+class ClassMoments(nn.Module):
+    """Moments of K classes in D dimensions, of the samples of this process so far.
+
+    Args:
+        num_classes: K.
+        feat_dim: D.
+        persistent: Whether they belong into a checkpoint.
+
+    Attributes:
+        mean: Shape ``(K, D)``; 0 for a class without samples.
+        variance: Mean squared distance from the mean, shape ``(K,)``.
+        counts: Number of samples, shape ``(K,)``.
+    """
+
+    mean: Tensor
+    variance: Tensor
+    counts: Tensor
+
+    def __init__(self, num_classes: int, feat_dim: int, persistent: bool = True):
+        super().__init__()
+        self.register_buffer('mean', torch.zeros(num_classes, feat_dim), persistent)
+        self.register_buffer('variance', torch.zeros(num_classes), persistent)
+        self.register_buffer('counts', torch.zeros(num_classes), persistent)
+
+    @torch.no_grad()
+    def add(self, features: Tensor, labels: Tensor) -> None:
+        """Add samples, shape ``(B, D)``, with labels ``(B,)``."""
+        before = self.counts[labels]
+        self.counts.index_add_(0, labels, torch.ones_like(before))
+        share = 1 - before / self.counts[labels]  # of the batch among all samples of the class
+        fold_in(self.mean, self.variance, features, labels, share)
+
+    @torch.no_grad()
+    def clear(self) -> None:
+        """Forget all samples."""
+        for buffer in (self.mean, self.variance, self.counts):
+            buffer.zero_()
+
+    @torch.no_grad()
+    def of_all_processes(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean ``(K, D)``, variance ``(K,)`` and counts ``(K,)`` over all processes, all of which must call it."""
+        counts = self.counts.clone()
+        all_reduce(counts)
+        share = self.counts / counts.clamp_min(1)
+        mean = share[:, None] * self.mean
+        all_reduce(mean)
+        variance = share * (self.variance + (self.mean - mean).square().sum(dim=1))
+        all_reduce(variance)
+        return mean, variance, counts
+
+
+@torch.no_grad()
+def fold_in(mean: Tensor, variance: Tensor, features: Tensor, labels: Tensor, share: Tensor) -> None:
+    """Mix the classes of a batch into their moments, in place.
+
+    Exact for weighted samples: the variance of a mixture is the mean of the variances and the variance of the means.
+
+    Args:
+        mean: Shape ``(K, D)``.
+        variance: Shape ``(K,)``.
+        features: Shape ``(B, D)``, B at least 1.
+        labels: Shape ``(B,)``, long.
+        share: Weight of the batch in the mixture of each sample's class, shape ``(B,)``, the same for equal labels,
+            above 0; 1 replaces what was there.
+    """
+    share = share.to(mean.dtype)
+    first = (labels[:, None] == labels).to(torch.int8).argmax(dim=1)  # (B,), first sample of the same class
+    old = torch.where(share[:, None] < 1, mean[labels], features[first])
+    size = torch.zeros_like(share).index_add_(0, first, torch.ones_like(share)).clamp_min(1)  # (B,), at first samples
+    differences = features - old
+    shift = torch.zeros_like(old).index_add_(0, first, differences).div_(size[:, None])[first]
+    squares = (differences - shift).square().sum(dim=1)
+    within = torch.zeros_like(share).index_add_(0, first, squares).div_(size)[first]
+    between = share * (1 - share) * shift.square().sum(dim=1)
+    # Several samples write the row of one class, all of them the same.
+    variance.index_copy_(0, labels, (1 - share) * variance[labels] + share * within + between)
+    mean.index_copy_(0, labels, old + share[:, None] * shift)
