@@ -110,7 +110,8 @@ def _build_radius(radius: dict[str, Any], num_classes: int) -> RadiusPolicy:
         values = policy(ClassStatistics(torch.ones(num_classes).long(), torch.ones(num_classes)))
     if values.shape != (num_classes,):
         raise ConfigError(
-            f'DRLoss: {policy_class.__name__} must give one radius per class, shape ({num_classes},), got {tuple(values.shape)}.'
+            f'DRLoss: {policy_class.__name__} must give one radius per class, shape ({num_classes},), '
+            f'got {tuple(values.shape)}.'
         )
     if values.device.type != 'meta' and not (values.isfinite() & (values >= 0)).all():
         raise ConfigError(
