@@ -41,10 +41,14 @@ def at_least_float32(tensor: Tensor) -> Tensor:
 
 
 def directions(rows: Tensor) -> Tensor:
-    """Rows of length 1, in float64: at a small angle float32 keeps too few digits. A row of zeros stays zero."""
+    """Rows of length 1, in float64: at a small angle float32 keeps too few digits.
+
+    A row of zeros, or so short that squares of its type are 0, has no direction and stays as it is.
+    """
+    shortest = torch.finfo(at_least_float32(rows).dtype).tiny ** 0.5
     rows = rows.double()
     lengths = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
-    return rows / torch.where(lengths > 0, lengths, 1)
+    return rows / torch.where(lengths > shortest, lengths, 1)
 
 
 def pairwise_distance(x: Tensor, y: Tensor, distance: Literal['euclidean', 'chord']) -> Tensor:

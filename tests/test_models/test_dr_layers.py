@@ -141,7 +141,7 @@ def test_normalised_features_lie_on_the_sphere_and_so_do_their_statistics(feats:
 
 
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float16, torch.bfloat16])
-@pytest.mark.parametrize('scale', [1.0, 1e-25, 1e25])
+@pytest.mark.parametrize('scale', [1.0, 1e-15, 1e25])
 def test_zero_vector_stays_zero_with_a_finite_gradient(dtype: torch.dtype, scale: float) -> None:
     if dtype == torch.float16 and scale != 1:
         pytest.skip('beyond float16')
