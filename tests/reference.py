@@ -5,19 +5,33 @@ taken from the package. Symbols: ``z`` a feature, ``mu_c`` the centroid of class
 its ball, ``S_c`` the samples of class c in the batch, ``T`` the temperature, ``m`` the margin.
 """
 
+import math
+
 import numpy as np
+
+
+def direction_loop(a):
+    r"""Unit vector :math:`a / |a|`; a zero vector has no direction and stays zero."""
+    length = np.sqrt(np.sum(a * a))
+    return a / length if length > 0 else a
 
 
 def distance_loop(a, b, distance):
     r"""Distance of two vectors of shape ``(D,)``.
 
     euclidean: :math:`d(a, b) = \sqrt{\sum_i (a_i - b_i)^2}`, neither squared nor normalised.
-    chord: the same between :math:`a / |a|` and :math:`b / |b|`, the chord of the unit sphere.
+    squared: :math:`\sum_i (a_i - b_i)^2`.
+    chord: euclidean between :math:`a / |a|` and :math:`b / |b|`, the chord of the unit sphere.
+    cosine: :math:`1 - a \cdot b / (|a| |b|)`; with a zero vector half the squared chord, as everywhere else.
     """
-    if distance == 'chord':
-        a = a / np.sqrt(np.sum(a * a))
-        b = b / np.sqrt(np.sum(b * b))
-    return np.sqrt(np.sum((a - b) ** 2))
+    if distance == 'cosine' and np.any(a != 0) and np.any(b != 0):
+        return 1.0 - np.sum(a * b) / (np.sqrt(np.sum(a * a)) * np.sqrt(np.sum(b * b)))
+    if distance in ('chord', 'cosine'):
+        a, b = direction_loop(a), direction_loop(b)
+    squared = np.sum((a - b) ** 2)
+    return {'euclidean': np.sqrt(squared), 'chord': np.sqrt(squared), 'squared': squared, 'cosine': squared / 2}[
+        distance
+    ]
 
 
 def dr_loss_loop(features, labels, centroids, radius, temperature, margin, scope, distance, class_weight=None):
@@ -53,6 +67,25 @@ def dr_loss_loop(features, labels, centroids, radius, temperature, margin, scope
         numerator += weight * class_loss / class_size
         denominator += weight
     return numerator / denominator if denominator > 0 else 0.0
+
+
+def class_weights_loop(counts, kind, beta=0.9999):
+    r"""Weight of each class from its number of training samples :math:`n_c`.
+
+    none: 1. relative: :math:`n_c / n_{max}`. balanced: :math:`N / (K n_c)`, scikit-learn's. effective: one over the
+    effective number of samples :math:`\sum_{i=1}^{n_c} \beta^{i - 1}` (Cui et al., CVPR 2019), not normalised.
+    """
+    weights = []
+    for n in counts:
+        if kind == 'none':
+            weights.append(1.0)
+        elif kind == 'relative':
+            weights.append(n / max(counts))
+        elif kind == 'balanced':
+            weights.append(sum(counts) / (len(counts) * n))
+        elif kind == 'effective':
+            weights.append(1.0 / math.fsum(beta**i for i in range(n)))
+    return weights
 
 
 def class_centroids_loop(features, labels, num_classes):

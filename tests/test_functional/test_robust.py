@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from cases import DISTANCES, SCOPES, close, every_distance, every_scope, loop, make_batch
+from cases import DISTANCES, SCOPES, close, direct_loss, every_distance, every_scope, loop, make_batch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -40,6 +40,24 @@ def test_chord_of_a_right_angle_is_the_square_root_of_two():
     centroids = torch.tensor([[0.3, 0.0], [0.0, 40.0]], dtype=torch.float64)
     value = dr_loss(features, torch.tensor([0, 1]), centroids, torch.zeros(2).double(), distance='chord')
     close(value, math.log1p(math.exp(-math.sqrt(2))))
+    value = dr_loss(features, torch.tensor([0, 1]), centroids, torch.zeros(2).double(), distance='cosine')
+    close(value, math.log1p(math.exp(-1)))
+
+
+def test_squared_distance_is_not_rooted():
+    # Each sample on its centroid, 1.5 apart: squared distances 0 and 2.25, to which the margin is added.
+    features = torch.tensor([[0.0], [1.5]], dtype=torch.float64)
+    value = dr_loss(features, torch.tensor([0, 1]), features, torch.full((2,), 0.25).double(), distance='squared')
+    close(value, math.log1p(math.exp(0.25 - 2.25)))
+
+
+@pytest.mark.parametrize(('distance', 'to_any', 'opposite'), [('chord', 1.0, 2.0), ('cosine', 0.5, 2.0)])
+def test_zero_vector_has_one_distance_to_every_direction(distance, to_any, opposite):
+    # Class 0 sees a sample without direction and one opposite to it; class 1 has the zero centroid.
+    features = torch.tensor([[0.0, 0.0], [-3.0, 0.0]], dtype=torch.float64)
+    centroids = torch.tensor([[0.1, 0.0], [0.0, 0.0]], dtype=torch.float64)
+    value = dr_loss(features, torch.tensor([0, 1]), centroids, torch.zeros(2).double(), distance=distance)
+    close(value, (math.log1p(math.exp(to_any - opposite)) + math.log1p(math.exp(to_any - 0.0))) / 2)
 
 
 @every_scope
@@ -64,7 +82,7 @@ def test_defaults_are_those_of_the_released_code(rng):
 @settings(deadline=None, max_examples=80)
 @given(
     seed=st.integers(0, 2**32 - 1),
-    batch=st.integers(1, 12),
+    batch=st.integers(1, 10),
     num_classes=st.integers(1, 7),
     dim=st.integers(1, 5),
     scope=st.sampled_from(SCOPES),
@@ -74,9 +92,13 @@ def test_defaults_are_those_of_the_released_code(rng):
 def test_any_shape_equals_the_double_loop(seed, batch, num_classes, dim, scope, distance, temperature):
     tensors = make_batch(np.random.default_rng(seed), batch, num_classes, dim)
     options = dict(scope=scope, distance=distance, temperature=temperature, margin=2.0)
-    value = dr_loss(*tensors, **options)
-    close(value, loop(*tensors, **options))
+    weight = np.random.default_rng(seed).uniform(0.1, 3.0, size=num_classes)
+    value = dr_loss(*tensors, class_weight=torch.from_numpy(weight), **options)
+    expected = loop(*tensors, class_weight=weight, **options)
+    close(value, expected)
     assert value >= 0
+    # The second oracle, of which gradients are taken, agrees with the first.
+    close(direct_loss(*tensors, class_weight=weight, **options), expected)
 
 
 @every_distance

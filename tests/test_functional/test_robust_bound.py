@@ -9,6 +9,8 @@ from cases import close, every_distance, make_batch
 
 from mmdrl.functional import dr_loss
 
+METRICS = ('euclidean', 'chord')
+
 
 def centroid_ball(centre, radius, distance):
     """Dense points of the ball around ``centre`` (2,); on the circle of directions for the chord distance."""
@@ -37,7 +39,7 @@ def worst_case_loss(features, labels, centroids, radius, temperature, weight, di
     return np.average(worst, weights=weight[present])
 
 
-@every_distance
+@pytest.mark.parametrize('distance', METRICS)
 def test_sample_scope_with_margin_two_bounds_the_worst_case_over_the_balls(rng, distance):
     gaps = []
     for temperature in (0.1, 1.0, 4.0):
@@ -82,3 +84,30 @@ def test_class_scope_in_a_batch_of_one_class_equals_the_plain_loss(rng, distance
     value = dr_loss(features, labels, centroids, radius, margin=2.0, distance=distance)
     plain = dr_loss(features, labels, centroids, torch.zeros(5).double(), distance=distance)
     close(value, plain.item(), atol=1e-12)
+
+
+def test_squared_distances_exceed_the_bound_by_any_amount():
+    # Samples at -10 and 10 around the centroid 0: moved by 1/2 their squared distances are 20 apart, eps is 0.5.
+    features = torch.tensor([[-10.0], [10.0]], dtype=torch.float64)
+    labels, zero, radius = torch.tensor([0, 0]), torch.zeros(1, 1).double(), torch.tensor([0.5]).double()
+    moved = dr_loss(features, labels, zero + 0.5, radius, margin=0.0, distance='squared')
+    close(moved, math.log(2 * math.cosh(10.0)))
+    bound = dr_loss(features, labels, zero, radius, margin=2.0, scope='sample', distance='squared')
+    close(bound, math.log1p(math.exp(1.0)))
+    assert moved > bound + 8
+
+
+@pytest.mark.parametrize(('ball', 'is_bounded'), [('chord', True), ('1 - cos', False)])
+def test_cosine_is_bounded_if_the_chord_measures_the_ball(ball, is_bounded):
+    # Samples at a right angle on both sides of the centroid, turned by an angle: cosines of +-sin(angle).
+    features = torch.tensor([[0.0, 3.0], [0.0, -0.2]], dtype=torch.float64)
+    labels, eps, temperature = torch.tensor([0, 0]), 0.02, 0.1
+    angle = 2 * math.asin(eps / 2) if ball == 'chord' else math.acos(1 - eps)
+    centre, turned = torch.tensor([[[2.0, 0.0]], [[math.cos(angle), math.sin(angle)]]], dtype=torch.float64)
+    options = dict(temperature=temperature, distance='cosine', scope='sample')
+    radius = torch.tensor([eps], dtype=torch.float64)
+    worst = dr_loss(features, labels, turned, radius, margin=0.0, **options)
+    close(worst, math.log(2 * math.cosh(math.sin(angle) / temperature)))
+    bound = dr_loss(features, labels, centre, radius, margin=2.0, **options)
+    close(bound, math.log1p(math.exp(2 * eps / temperature)))
+    assert (worst <= bound) == is_bounded

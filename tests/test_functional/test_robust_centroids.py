@@ -51,6 +51,7 @@ def test_half_precision_means_are_summed_in_float32(dtype, value):
     ('features', 'labels', 'words'),
     [
         (torch.ones(3, 2), torch.tensor([0, 1, 5]), ('labels', '4', '5')),
+        (torch.ones(3, 2), torch.tensor([0, 1, 4]), ('labels', r'4\)', 'got 4')),
         (torch.ones(3, 2), torch.tensor([0, -2, 1]), ('labels', '4', '-2')),
         (torch.ones(3, 2), torch.tensor([0, 1]), ('labels', '3', '2')),
         (torch.ones(3), torch.tensor([0, 1, 2]), ('features', r'\(3,\)|\[3\]')),
