@@ -49,5 +49,16 @@ def test_exact_pass_sees_every_image_once_whatever_the_number_of_processes(tmp_p
     assert '2 processes: centroids deviate' in answer
 
 
-def test_two_processes_hold_one_model_through_freezing(tmp_path: Path) -> None:
-    assert '2 processes agree' in workers(2, 'worker_stages.py', tmp_path / 'run', cwd=tmp_path)
+@pytest.mark.parametrize('mode', ['running', 'epoch', 'ema'])
+def test_two_processes_hold_one_model_and_its_centroids_through_freezing(tmp_path: Path, mode: str) -> None:
+    assert '2 processes agree' in workers(2, 'worker_stages.py', tmp_path / 'run', mode, cwd=tmp_path)
+
+
+def test_processes_that_could_not_train_one_model_refuse_before_a_step(tmp_path: Path) -> None:
+    answer = workers(2, 'worker_refusals.py', tmp_path, cwd=tmp_path)
+    assert 'uneven: 2 processes say round_up=True' in answer
+    assert 'overwritten: 2 processes say broadcast_buffers=False' in answer
+
+
+def test_validation_in_the_middle_of_an_interval_leaves_the_sums_alone(tmp_path: Path) -> None:
+    assert 'sums are as they were' in workers(2, 'worker_interval.py', tmp_path / 'run', cwd=tmp_path)

@@ -36,8 +36,8 @@ if get_world_size() == 1:
 elif get_rank() == 0:
     whole = torch.load(path)
     assert whole['is_seen'].all()
-    worst = max(float((whole[key] - keep.state[key]).abs().max()) for key in ('centroids', 'spreads'))
-    scale = float(whole['spreads'].max())
+    worst = max(float((whole[key] - keep.state[key]).abs().max()) for key in ('centroids', 'variances'))
+    scale = float(whole['variances'].max())
     print(f'{get_world_size()} processes: centroids deviate by {worst / scale:.1e} of the spread')
     assert worst < 1e-5 * scale
 torch.distributed.destroy_process_group()

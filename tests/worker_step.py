@@ -71,7 +71,7 @@ with torch.no_grad():  # first centroids, of other weights than those of the ste
     for parameter in model.parameters():
         parameter += 0.02 * torch.randn_like(parameter)
 
-wrapped = MMDistributedDataParallel(model, device_ids=None)
+wrapped = MMDistributedDataParallel(model, device_ids=None, broadcast_buffers=False)
 losses = wrapped(images[share], samples, mode='loss')
 sum(value for key, value in losses.items() if 'loss' in key).backward()
 for centroids in layers:

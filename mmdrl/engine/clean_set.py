@@ -29,7 +29,7 @@ def clean_loader(runner: Runner, pipeline: list[dict[str, Any]] | None) -> DataL
         ConfigError: If there is no pipeline to take, or the data set has none to replace.
     """
     live = runner.train_dataloader
-    dataset = with_pipeline(unrepeated_dataset(live.dataset), _pipeline(runner, pipeline))
+    dataset = with_pipeline(live.dataset, _pipeline(runner, pipeline))
     return DataLoader(
         dataset,
         batch_size=live.batch_size or live.batch_sampler.batch_size,
@@ -43,20 +43,35 @@ def clean_loader(runner: Runner, pipeline: list[dict[str, Any]] | None) -> DataL
 
 
 def with_pipeline(dataset: Any, pipeline: Any) -> Any:
-    """A copy of a data set with another pipeline innermost; annotations are shared, the original is unchanged.
+    """A copy of a data set with every image once and another pipeline innermost; the original is unchanged.
 
-    Looks through whatever keeps what it wraps as ``.dataset`` or, as ConcatDataset does, ``.datasets``.
+    Annotations are shared. Looks through whatever keeps what it wraps as ``.dataset`` or, as ConcatDataset does,
+    ``.datasets``. Repeats go, except below a wrapper that picks by position (Subset, LongTailDataset), whose positions
+    are those in the repeated set. If the pipeline gives nothing for an image, the copy raises instead of drawing
+    another one.
 
     Raises:
         ConfigError: If a data set in there has no pipeline.
     """
+    dataset = unrepeated_dataset(dataset)
+    if not isinstance(dataset, ConcatDataset):
+        return _renewed(dataset, pipeline)
+    twin = copy(dataset)
+    twin.datasets = [with_pipeline(part, pipeline) for part in dataset.datasets]
+    twin.cumulative_sizes = twin.cumsum(twin.datasets)
+    return twin
+
+
+def _renewed(dataset: Any, pipeline: Any) -> Any:
+    """The same copy, but every position as it is."""
     twin = copy(dataset)
     if isinstance(dataset, ConcatDataset):
-        twin.datasets = [with_pipeline(part, pipeline) for part in dataset.datasets]
+        twin.datasets = [_renewed(part, pipeline) for part in dataset.datasets]
     elif hasattr(dataset, 'dataset'):
-        twin.dataset = with_pipeline(dataset.dataset, pipeline)
+        twin.dataset = _renewed(dataset.dataset, pipeline)
     elif hasattr(dataset, 'pipeline'):
         twin.pipeline = pipeline
+        twin.test_mode = True
     else:
         raise ConfigError(
             f"Centroids of mode 'epoch' need a training set with a pipeline that can be replaced, got a "

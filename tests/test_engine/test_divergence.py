@@ -1,5 +1,6 @@
 """A run that diverges ends with one sentence, status 1, and the checkpoints it had."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,28 @@ import pytest
 import torch
 from command import ROOT, tool
 from digits_run import short_config, train
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 
+from mmdrl.engine.checkpoints import read_checkpoint
 from mmdrl.errors import DivergenceError
+
+
+def check_all_finite(folder: Path) -> None:
+    """Every tensor of every checkpoint below the folder: weights, averages, buffers, optimiser."""
+    for path in folder.rglob('*.pth'):
+        for name, value in tensors_in(read_checkpoint(str(path)), path.name):
+            assert value.isfinite().all(), name
+
+
+def tensors_in(content: Any, name: str) -> Iterator[tuple[str, torch.Tensor]]:
+    if isinstance(content, torch.Tensor):
+        yield name, content
+    elif isinstance(content, dict):
+        for key, value in content.items():
+            yield from tensors_in(value, f'{name} {key}')
+    elif isinstance(content, (list, tuple)):
+        for number, value in enumerate(content):
+            yield from tensors_in(value, f'{name} {number}')
 
 
 @pytest.mark.slow
@@ -22,9 +42,7 @@ def test_tool_ends_with_the_remedy_and_status_1(tmp_path: Path, config: str) -> 
     last = answer.stdout.splitlines()[-1]
     assert last.startswith('error: Training has diverged: the features of layer -1 are not finite for a sample of')
     assert 'Lower the learning rate' in last
-    for path in tmp_path.rglob('*.pth'):
-        saved = torch.load(path, map_location='cpu', weights_only=False)['state_dict']
-        assert saved['head.centroids.centroids'].isfinite().all()
+    check_all_finite(tmp_path)
 
 
 @pytest.mark.slow
@@ -61,3 +79,46 @@ def test_hook_stops_what_the_training_step_has_only_noted(tmp_path: Path) -> Non
     with pytest.raises(DivergenceError, match='layer -1'):
         train(cfg, NotedOnly())
     assert [path.name for path in (tmp_path / 'run').glob('*.pth')] == ['epoch_1.pth']
+
+
+class InfiniteGradient(Hook):
+    """Spoils one weight by one step, behind the features of that step."""
+
+    def __init__(self, iteration: int, factor: float = float('inf')):
+        self.iteration = iteration
+        self.factor = factor
+
+    def before_train(self, runner: Any) -> None:
+        weight = runner.model.backbone.conv1.weight
+        weight.register_hook(lambda gradient: gradient * (self.factor if runner.iter == self.iteration else 1.0))
+
+
+@pytest.mark.parametrize('mode', ['running', 'epoch', 'ema'])
+def test_weights_spoilt_by_the_last_step_before_a_checkpoint_are_not_saved(tmp_path: Path, mode: str) -> None:
+    changes = {'model.head.centroids.mode': mode, 'default_hooks.checkpoint.max_keep_ckpts': 1}
+    cfg = short_config(tmp_path / 'run', [dict(name='only', epochs=3)], **changes)
+    with pytest.raises(DivergenceError, match='Lower the learning rate'):
+        train(cfg, InfiniteGradient(21))
+    assert [path.name for path in (tmp_path / 'run').glob('*.pth')] == ['epoch_1.pth']
+    check_all_finite(tmp_path)
+
+
+@pytest.mark.parametrize('averaged', [False, True])
+def test_spoilt_weights_are_not_saved_between_epochs(tmp_path: Path, averaged: bool) -> None:
+    cfg = short_config(tmp_path / 'run', [dict(name='only', epochs=1)])
+    cfg.default_hooks.checkpoint = dict(type='CheckpointHook', by_epoch=False, interval=2)
+    with pytest.raises(DivergenceError, match=r'backbone\.conv1\.weight is not finite.*Lower the learning rate'):
+        train(cfg, InfiniteGradient(5), *[EMAHook()] * averaged)
+    assert (tmp_path / 'run/iter_4.pth').is_file()
+    assert not (tmp_path / 'run/iter_6.pth').exists()
+    check_all_finite(tmp_path)
+
+
+def test_averages_that_are_not_finite_are_not_saved(tmp_path: Path) -> None:
+    class Spoilt(EMAHook):
+        def after_train_epoch(self, runner: Any) -> None:
+            self.ema_model.module.head.fc.weight.data[3, 1] = float('nan')
+
+    with pytest.raises(DivergenceError, match=r'head\.fc\.weight'):
+        train(short_config(tmp_path / 'run', [dict(name='only', epochs=1)]), Spoilt())
+    assert not list((tmp_path / 'run').glob('*.pth'))

@@ -136,25 +136,6 @@ def test_resuming_with_other_stages_is_refused(tmp_path: Path) -> None:
         train(short_config(tmp_path / 'run', other, resume=True))
 
 
-@pytest.mark.parametrize(
-    ('change', 'message'),
-    [
-        (dict(freeze=['backbone.layer9']), r'layer9.*backbone'),
-        (dict(reset=['classifier']), 'classifier.*head'),
-        (dict(loss_weights=dict(loss_kl=1.0)), 'loss_cls.*loss_kl'),
-        (dict(epochs=3), 'max_epochs'),
-        (dict(freeze=['*']), 'nothing to learn'),
-        (dict(sampler=dict(type='mmdrl.ClassAwareSampler', samples_per_class=0)), 'samples_per_class'),
-    ],
-)
-def test_plan_that_does_not_fit_the_model_stops_before_training(tmp_path: Path, change: dict, message: str) -> None:
-    cfg = short_config(tmp_path / 'run', [STAGES[0], {**STAGES[2], **change}])
-    cfg.train_cfg.max_epochs = 3
-    with pytest.raises(ConfigError, match=message):
-        train(cfg)
-    assert not list((tmp_path / 'run').glob('*.pth'))
-
-
 def test_log_forgets_losses_of_past_stages(tmp_path: Path) -> None:
     runner = train(short_config(tmp_path / 'run'))
     lines = (Path(runner.log_dir) / 'vis_data/scalars.json').read_text().splitlines()
@@ -198,52 +179,3 @@ def test_gradients_of_an_unfinished_accumulation_do_not_move_frozen_parts(tmp_pa
     cfg.optim_wrapper.accumulative_counts = 4  # 11 iterations: the last three are left over
     seen = watch(cfg)
     assert torch.equal(epoch_of(seen, 1)[-1]['weight'], epoch_of(seen, 0)[-1]['weight'])
-
-
-def test_stage_without_the_dr_loss_freezes_radii_and_projections_of_all_layers(tmp_path: Path) -> None:
-    class Learned(Hook):
-        names: list[set[str]] = []
-
-        def after_train_epoch(self, runner: Any) -> None:
-            self.names.append({name for name, p in runner.model.named_parameters() if p.requires_grad})
-
-    stages = [dict(name='a', epochs=1, loss_weights=dict(loss_dr=0.0)), dict(name='b', epochs=1)]
-    cfg = short_config(tmp_path / 'run', stages)
-    cfg.model.backbone.out_indices = (1, 2)
-    cfg.model.head.update(dr_layers=(-2, -1), dr_channels=(32, 64), dr_projection=(16,))
-    cfg.model.head.dr_loss.radius = dict(type='mmdrl.LearnedRadius')
-    train(cfg, Learned())
-    without, with_all = Learned.names
-    parts = ('dr_loss.radius.raw', 'projection.0.weight', 'projection.0.bias')
-    assert with_all - without == {f'head.dr_layers.{layer}.{part}' for layer in (0, 1) for part in parts}
-
-
-def test_other_modules_may_use_the_name_loss_scale_otherwise(tmp_path: Path) -> None:
-    class Scaled(Hook):
-        def before_run(self, runner: Any) -> None:
-            runner.model.backbone.loss_scale = 2.0
-            runner.model.neck.loss_scale = {'loss_aux': 1.0}
-
-    Scaled.priority = 'VERY_HIGH'
-    stages = [dict(name='a', epochs=1, loss_weights=dict(loss_aux=0.5)), dict(name='b', epochs=1)]
-    runner = train(short_config(tmp_path / 'run', stages), Scaled())
-    assert runner.model.backbone.loss_scale == 2.0
-    assert runner.model.neck.loss_scale == {'loss_aux': 1.0}
-
-
-def test_resetting_the_head_keeps_the_rule_by_which_projections_start(tmp_path: Path) -> None:
-    stages = [dict(name='a', epochs=1), dict(name='b', epochs=1, reset=['head'], freeze=['head.*'])]
-    cfg = short_config(tmp_path / 'run', stages)
-    cfg.model.head.dr_projection = (64,)
-    head = train(cfg).model.head
-    bound = 64**-0.5  # torch's: uniform within the root of the width
-    assert 0.5 * bound < head.dr_layers[0].projection[0].weight.std() < bound
-    assert head.fc.weight.std() < 0.02
-
-
-def test_reset_brings_learned_radii_back_to_their_start(tmp_path: Path) -> None:
-    stages = [dict(name='a', epochs=2), dict(name='b', epochs=1, reset=['head.dr_layers.*.radius'], freeze=['head.*'])]
-    cfg = short_config(tmp_path / 'run', stages)
-    cfg.model.head.dr_loss.radius = dict(type='mmdrl.LearnedRadius', init=0.7)
-    head = train(cfg).model.head
-    assert head.dr_loss.radius(head.statistics).tolist() == pytest.approx([0.7] * 10)

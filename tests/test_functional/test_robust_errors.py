@@ -97,7 +97,7 @@ def test_class_of_a_centroid_or_radius_that_is_not_finite_is_named(rng, distance
     features, labels, centroids, radius = make_batch(rng, num_classes=90, present=[3, 41, 77])
     with pytest.raises(ValueError, match=saying('centroid', r'\b41\b')):
         dr_loss(features, labels, with_value(centroids, float('nan'), 4 * 41 + 1), radius, distance=distance)
-    with pytest.raises(ValueError, match=saying('radius', r'\b41\b', r'-0\.5')):
+    with pytest.raises(ValueError, match=saying('radius', 'not negative', r'\b41\b', r'-0\.5')):
         dr_loss(features, labels, centroids, with_value(radius, -0.5, 41), distance=distance)
     with pytest.raises(ValueError, match=saying('radius', r'\b41\b', r'-0\.5')):
         dr_loss(features, labels, centroids, with_value(radius, -0.5, 41), class_weight=torch.ones(90))
@@ -128,7 +128,7 @@ def test_sample_that_is_not_finite_is_refused_although_its_class_has_no_weight(r
 def test_distances_beyond_float32_are_refused(rng, scope, distance, which):
     # 1e30 is a float32, its square is not.
     batch = enlarged(cast(make_batch(rng)), which)
-    with pytest.raises(ValueError, match=saying('float32|overflow|finite|large')):
+    with pytest.raises(ValueError, match=saying('large', r'e\+30')):
         dr_loss(*batch, scope=scope, distance=distance)
 
 

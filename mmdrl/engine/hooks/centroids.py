@@ -1,16 +1,18 @@
-"""Brings the class centroids of the head up to date, and stops a run whose features have diverged."""
+"""Brings the class centroids of the head up to date, and stops a run that has diverged."""
 
 from typing import Any
 
 from mmengine.dist import get_rank
 from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from mmdrl.engine.clean_set import clean_loader
 from mmdrl.engine.features import visit_features
-from mmdrl.engine.model_parts import find_head
+from mmdrl.engine.finite import check_finite
+from mmdrl.engine.model_parts import find_head, unwrap
+from mmdrl.engine.processes import batches_per_pass, check_buffers_left_alone, check_equal_shares
 from mmdrl.models import ClassCentroids
 from mmdrl.registry import HOOKS
 
@@ -23,65 +25,104 @@ class CentroidHook(Hook):
 
     For mode ``'running'`` those that the epoch has summed up. For mode ``'epoch'`` those of an exact pass over the
     training set with the weights as they are: in eval mode, in float32, without augmentation, every image once
-    whatever repeats or resamples the training set; another such pass precedes the first epoch unless a checkpoint
-    has brought centroids. Mode ``'ema'`` needs no publication. A loop that counts iterations has no epochs; there it
-    happens every ``interval``. The averaged model of an ``EMAHook`` gets the same centroids: those of the model
-    that trains.
+    whatever repeats or resamples the training set; another such pass precedes the first epoch unless the run resumes
+    with centroids, and follows a reset of them. In mode ``'ema'`` all processes take those of the first. A loop that
+    counts iterations has no epochs; there it happens every ``interval``, and what the last interval leaves over is
+    published only if nothing has been yet. The averaged model of an ``EMAHook`` gets the same centroids: those of the
+    model that trains.
 
-    After every iteration the hook also looks whether the features were finite. By then MMEngine's own
-    ``RuntimeInfoHook`` has waited for the device, so that this costs no further wait.
+    After every iteration the hook also reads whether the features were finite, with several processes after one
+    small ``all_reduce``. By then MMEngine's own ``RuntimeInfoHook`` has waited for the device. At the end of an epoch
+    and before every checkpoint it looks at the weights too, those of the last step and those averaged.
 
     Args:
-        interval: Iterations between two publications in an iteration-based loop. Not given: as many as the
-            training loader has batches.
+        interval: Iterations between two publications in an iteration-based loop. Not given: as many as all processes
+            need to see the training set once.
         pipeline: Transforms for mode ``'epoch'``, which load an image and do not augment it. Not given: those of
             the validation set.
 
     Raises:
-        ConfigError: Before training, if the head has the DR loss and ``ClassCountsHook`` is missing, or mode
-            ``'epoch'`` finds no pipeline.
-        DivergenceError: In training, if a feature is not finite; no checkpoint has been written since.
+        ConfigError: Before training, if the head has the DR loss and ``ClassCountsHook`` is missing, mode ``'epoch'``
+            finds no pipeline, or a wrapper overwrites the buffers that mode ``'running'`` needs; before an epoch, if
+            processes would gather batches of different sizes.
+        DivergenceError: In training, if a feature, a weight or a buffer is not finite; no checkpoint holds it.
     """
 
-    priority = 'BELOW_NORMAL'  # after SyncBuffersHook, whose batch statistics a pass needs
+    priority = 'BELOW_NORMAL'  # after SyncBuffersHook, whose batch statistics a pass needs, and EMAHook
 
     def __init__(self, interval: int | None = None, pipeline: list[dict[str, Any]] | None = None):
         self.interval = interval
         self.pipeline = pipeline
         self._clean_loader: DataLoader | None = None
+        self._has_published = False
+        self._put_aside: list[tuple[Tensor, Tensor]] = []
 
     def before_train(self, runner: Runner) -> None:
-        """Check that the other hook of the head is there, and that a pass over the training set can be made."""
+        """Check that the run can keep centroids as their mode wants it."""
         check_companions(runner)
-        if any(centroids.mode == 'epoch' for centroids in _centroids(runner.model)):
+        modes = {centroids.mode for centroids in _centroids(runner.model)}
+        if 'running' in modes:
+            check_buffers_left_alone(runner.model)
+        if 'epoch' in modes:
             self._clean_loader = clean_loader(runner, self.pipeline)
+        # Centroids that load_from has brought are of other weights, those of a resumed run are its own.
+        self._has_published = runner._resume and _are_seen(runner.model)
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Start the sums afresh, and have centroids to begin with in mode ``'epoch'``.
 
-        A resumed run may bring sums along. An epoch loop does the interrupted epoch again, from its start; an
-        iteration loop goes on, but the checkpoint holds the sums of the first process only.
+        A checkpoint may bring sums along. An epoch loop does an interrupted epoch again, from its start; an iteration
+        loop that resumes goes on, but the checkpoint holds the sums of the first process only.
         """
-        is_counting_iterations = isinstance(runner.train_loop, IterBasedTrainLoop)
+        goes_on = runner._resume and _counts_iterations(runner) and get_rank() == 0
         for centroids in _centroids(runner.model):
-            if centroids.mode == 'epoch' or not is_counting_iterations or get_rank() > 0:
+            if centroids.mode == 'epoch' or not goes_on:
                 centroids.discard()
-        if self._clean_loader is not None and not all(c.is_seen.any() for c in _centroids(runner.model)):
+        head = find_head(runner.model)
+        if (head is not None and len(head.dr_layers)) or any(c.mode == 'ema' for c in _centroids(runner.model)):
+            check_equal_shares(runner.train_dataloader)
+        if self._clean_loader is not None and not (self._has_published and _are_seen(runner.model)):
             self._publish(runner)
 
-    def after_train_epoch(self, runner: Runner) -> None:
-        """Publish at the end of the epoch."""
-        self._publish(runner)
-
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-        """Look for divergence; publish every ``interval`` iterations of a loop without epochs."""
+        """Look for divergence; publish every ``interval`` iterations of a loop without epochs.
+
+        Sums of an epoch are published here too, as ``SyncBuffersHook`` takes the mean of all buffers when it ends:
+        that of sums is none of the samples behind them.
+        """
         head = find_head(runner.model)
         if head is not None:
             head.check_divergence()
-        if isinstance(runner.train_loop, IterBasedTrainLoop):
-            interval = self.interval or len(runner.train_dataloader)
-            if self.every_n_train_iters(runner, interval):
+        if not _counts_iterations(runner):
+            if self._clean_loader is None and self.end_of_epoch(runner.train_dataloader, batch_idx):
                 self._publish(runner)
+            return
+        is_due = self.every_n_train_iters(runner, self.interval or batches_per_pass(runner.train_dataloader))
+        if is_due or (self.is_last_train_iter(runner) and not self._has_published):
+            self._publish(runner)
+
+    def after_train_epoch(self, runner: Runner) -> None:
+        """Publish at the end of the epoch, and look at the weights while the checkpoints before are still there."""
+        if not (_counts_iterations(runner) and self._has_published):
+            self._publish(runner)
+        check_finite(unwrap(runner.model), across_processes=True)
+
+    def before_val(self, runner: Runner) -> None:
+        """Put sums aside before ``SyncBuffersHook`` meets them in the middle of an interval."""
+        sums = [centroids.sums for centroids in _centroids(runner.model) if centroids.sums is not None]
+        self._put_aside = [(buffer, buffer.clone()) for part in sums for buffer in part.buffers()]
+
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Take them up again."""
+        for buffer, value in self._put_aside:
+            buffer.copy_(value)
+        self._put_aside = []
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Refuse to save what is not finite; on the first process alone, which saves."""
+        model = unwrap(runner.model)
+        check_finite(model)
+        check_finite(model, checkpoint['state_dict'])  # an EMAHook has put its averages there
 
     def _publish(self, runner: Runner) -> None:
         head = find_head(runner.model)
@@ -94,7 +135,16 @@ class CentroidHook(Hook):
             if isinstance(hook, EMAHook):
                 for averaged, centroids in zip(_centroids(hook.ema_model), _centroids(runner.model), strict=True):
                     averaged.load_state_dict(centroids.state_dict())
+        self._has_published = True
 
 
 def _centroids(model: nn.Module) -> list[ClassCentroids]:
     return [module for module in model.modules() if isinstance(module, ClassCentroids)]
+
+
+def _are_seen(model: nn.Module) -> bool:
+    return all(bool(centroids.is_seen.any()) for centroids in _centroids(model))
+
+
+def _counts_iterations(runner: Runner) -> bool:
+    return isinstance(runner.train_loop, IterBasedTrainLoop)

@@ -1,0 +1,58 @@
+"""The training set without augmentation and repeats, as a copy that leaves the original alone."""
+
+import pytest
+import torch
+from mmengine.dataset import RepeatDataset
+from torch.utils.data import ConcatDataset, Subset
+
+from mmdrl.datasets import Digits, LongTailDataset
+from mmdrl.datasets.labels import dataset_labels
+from mmdrl.engine.clean_set import with_pipeline
+from mmdrl.errors import ConfigError
+from mmdrl.registry import DATASETS
+
+
+def test_pipeline_is_replaced_in_copies_through_every_wrapper() -> None:
+    digits = Digits(pipeline=[dict(type='PackInputs')])
+    tail = LongTailDataset(digits, imbalance_ratio=2, max_count=20)
+    wrapped = ConcatDataset([tail, Subset(RepeatDataset(digits, 2), [3, len(digits) + 1])])
+    seen = with_pipeline(wrapped, lambda data: ('new', data['gt_label']))
+    own = dataset_labels(digits)
+    labels = [*dataset_labels(tail), own[3], own[1]]
+    assert [seen[index] for index in range(len(seen))] == [('new', label) for label in labels]
+    assert 'inputs' in wrapped[0]
+    assert seen.datasets[0].dataset.data_bytes is digits.data_bytes  # annotations are not copied
+
+
+def test_repeats_go_at_every_level_and_the_original_stays() -> None:
+    digits = dict(type='mmdrl.Digits', pipeline=[dict(type='PackInputs')])
+    tail = dict(type='mmdrl.LongTailDataset', dataset=digits, imbalance_ratio=2, max_count=20)
+    rare = dict(type='ClassBalancedDataset', dataset=digits, oversample_thr=0.9)
+    twice = dict(type='RepeatDataset', times=2, dataset=dict(type='RepeatDataset', times=2, dataset=rare))
+    parts = [dict(type='RepeatDataset', times=3, dataset=tail), twice]
+    both = dict(type='ConcatDataset', datasets=parts, ignore_keys=['class_counts'])
+    live = DATASETS.build(dict(type='RepeatDataset', times=2, dataset=both))
+    before = len(live)
+    seen = with_pipeline(live, lambda data: data['gt_label'])
+    labels = [*dataset_labels(DATASETS.build(tail)), *dataset_labels(DATASETS.build(digits))]
+    assert len(seen) == len(labels) < before
+    assert [seen[index] for index in range(len(seen))] == labels
+    assert len(live) == before
+    assert 'inputs' in live[0]
+
+
+@pytest.mark.parametrize('wrapped', [False, True])
+def test_image_that_the_pipeline_refuses_is_an_error_and_no_other_image(wrapped: bool) -> None:
+    digits = Digits(pipeline=[dict(type='PackInputs')])
+    tail = LongTailDataset(digits, imbalance_ratio=2, max_count=20)
+    first = dataset_labels(tail if wrapped else digits)[0]
+    seen = with_pipeline(tail if wrapped else digits, lambda data: None if data['gt_label'] == first else data)
+    with pytest.raises(Exception, match='None'):
+        seen[0]
+    assert not digits.test_mode
+    assert 'inputs' in tail[0]
+
+
+def test_data_set_without_a_pipeline_is_refused() -> None:
+    with pytest.raises(ConfigError, match='TensorDataset'):
+        with_pipeline(torch.utils.data.TensorDataset(torch.zeros(3)), None)
