@@ -17,6 +17,7 @@ SCENES = (
     'twins',
     'two places',
     'middling',
+    'loose',
     'outlier',
 )
 DEFAULTS = dict(temperature=1.0, margin=1.0, scope='class', distance='euclidean')

@@ -40,7 +40,10 @@ def class_weights(counts: Tensor, kind: ClassWeight, beta: float = 0.9999) -> Te
     if counts.ndim != 1 or len(counts) == 0:
         raise ValueError(f'Expected the counts of the classes (K,), got {tuple(counts.shape)}.')
     if not is_static(counts) and not bool((counts >= 1).all()):
-        raise ValueError(f'Every class needs a training image, got counts of {int(counts.min())}.')
+        raise ValueError(
+            f'Every class needs a training image, got a count of {counts.min().item()} for class '
+            f'{int(counts.argmin())}. Mend the data list, or leave the class out.'
+        )
     images = counts.double()
     if kind == 'none':
         weights = torch.ones_like(images)

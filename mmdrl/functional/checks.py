@@ -76,13 +76,18 @@ def check_in_use(tensors: dict[str, Tensor | None], labels: Tensor) -> None:
             bound = 'finite and not negative'
         if is_bad.any():
             sample, column = (int(index) for index in is_bad.nonzero()[0])
-            hint = ' Has training diverged? Try a lower learning rate.' if name == 'features' else ''
+            hint = {
+                'features': 'Has training diverged? Try a lower learning rate.',
+                'centroids': 'Was it made of features that are not finite?',
+                'radius': 'Is the radius policy right, and have learned radii diverged?',
+                'class_weight': 'Give each class a weight of at least 0.',
+            }[name]
             raise UnusableValueError(
                 f'{name} must be {bound}, got {float(rows[sample, column])} for class {int(labels[sample])} '
-                f'(sample {sample} of the batch).{hint}'
+                f'(sample {sample} of the batch). {hint}'
             )
     largest = max(
-        float((tensor if name == 'features' else tensor[labels]).abs().max())
+        float((tensor if name == 'features' else tensor[labels]).detach().abs().max())
         for name, tensor in tensors.items()
         if tensor is not None
     )
