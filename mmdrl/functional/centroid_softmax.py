@@ -21,7 +21,7 @@ class CentroidSoftmax(torch.autograd.Function):
     * features: Shape ``(B, D)``.
     * radius: Of each sample's class, shape ``(B,)``; its type is that of the result.
     * centroids: Shape ``(R, D)``.
-    * row_of: Row of each sample's centroid, shape ``(B,)``; ``None``: sample i's is row i, and R is B.
+    * row_of: Row of each sample's centroid, shape ``(B,)``; ``None``: sample i's is row i, and no value is looked at.
     * weight: Shape ``(B,)``.
     * has_margin: Which samples carry the margin in each sample's row, shape ``(B, B)``; ``None``: itself only.
     * distance, temperature, margin: As in :func:`mmdrl.functional.dr_loss`; for chord and cosine rows have length 1.
@@ -41,7 +41,7 @@ class CentroidSoftmax(torch.autograd.Function):
         margin: float,
     ) -> Tensor:
         """The sum, a scalar."""
-        squares, pairs = squared_distances(features, centroids)
+        squares, pairs = squared_distances(features, centroids, static=row_of is None)
         if distance in ('euclidean', 'chord'):
             rows = squares.sqrt_()
         else:  # 1 - cos(x, y) = |x - y|^2 / 2 at length 1
@@ -55,7 +55,8 @@ class CentroidSoftmax(torch.autograd.Function):
         # Row-wise: each centroid competes for the samples of the batch, not the reverse.
         log_prob = logits.mul_(-1 / temperature).log_softmax(dim=1)
         ctx.save_for_backward(rows, log_prob, weight, row_of, has_margin, pairs.x, pairs.y, *(pairs.close or ()))
-        ctx.distance, ctx.temperature, ctx.margin, ctx.features_dtype = distance, temperature, margin, features.dtype
+        ctx.distance, ctx.temperature, ctx.margin = distance, temperature, margin
+        ctx.features_dtype, ctx.may_coincide = features.dtype, pairs.may_coincide
         return -torch.dot(log_prob.diagonal(), weight)
 
     @staticmethod
@@ -81,11 +82,11 @@ class CentroidSoftmax(torch.autograd.Function):
             if row_of is not None:
                 by_logit = torch.zeros_like(rows).index_add_(0, row_of, by_logit)  # (R, B)
             if ctx.distance in ('euclidean', 'chord'):
-                # (x - y) / |x - y|, and 0 at distance 0, where there is no direction to go. Below this bound the
-                # squares of float32 are 0, too.
-                by_difference = (by_logit / rows).masked_fill_(rows < torch.finfo(rows.dtype).tiny ** 0.5, 0)
+                by_difference = by_logit / rows
+                if ctx.may_coincide:  # no direction to go; below this bound squares are 0, too
+                    by_difference.masked_fill_(rows < torch.finfo(rows.dtype).tiny ** 0.5, 0)
             else:
                 by_difference = by_logit * (2 if ctx.distance == 'squared' else 1)
-            pairs = Pairs(x, y, (close[0], close[1], close[2]) if close else None)
+            pairs = Pairs(x, y, (close[0], close[1], close[2]) if close else None, ctx.may_coincide)
             by_features = weighted_differences(pairs, by_difference).to(ctx.features_dtype)
         return by_features, by_radius, None, None, None, None, None, None, None

@@ -11,8 +11,6 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from .checks import is_static
-
 Distance = Literal['euclidean', 'chord', 'squared', 'cosine']
 
 
@@ -29,11 +27,13 @@ class Pairs(NamedTuple):
         y: Shape ``(R, D)``, centred alike.
         close: Row (of y), column (of x) and difference x - y of the pairs that are computed one by one, shapes
             ``(F,)``, ``(F,)`` and ``(F, D)``; ``None`` if there are none.
+        may_coincide: Whether the distance of a pair can be 0.
     """
 
     x: Tensor
     y: Tensor
     close: tuple[Tensor, Tensor, Tensor] | None
+    may_coincide: bool
 
 
 def at_least_float32(tensor: Tensor) -> Tensor:
@@ -61,32 +61,34 @@ def pairwise_distance(x: Tensor, y: Tensor, distance: Literal['euclidean', 'chor
     return torch.cdist(x, y, compute_mode='donot_use_mm_for_euclid_dist')
 
 
-def squared_distances(x: Tensor, y: Tensor) -> tuple[Tensor, Pairs]:
+def squared_distances(x: Tensor, y: Tensor, static: bool) -> tuple[Tensor, Pairs]:
     """Squared distances of all pairs, shape ``(R, B)``, row r for y_r and column b for x_b, without gradient.
 
     Args:
         x: Shape ``(B, D)``, float32 or float64.
         y: Shape ``(R, D)``, of the same type.
+        static: Whether no value may be looked at.
     """
-    if is_static(x) or not _products_are_exact():
+    if static or not _products_are_exact():
         x, y = x.double(), y.double()
     center = y.mean(dim=0)
     x_centred, y_centred = x - center, y - center
     x_length, y_length = torch.linalg.vector_norm(x_centred, dim=1), torch.linalg.vector_norm(y_centred, dim=1)
     scale = torch.addcmul(y_length.square()[:, None], x_length, x_length)
     values = torch.addmm(scale, y_centred, x_centred.T, alpha=-2)
-    close = None
-    if not is_static(x):
+    close, may_coincide = None, static
+    if not static:
         excess = torch.sub(values, scale, alpha=_CLOSE[x.dtype])
-        if excess.min().item() < 0:
-            row, column = (excess < 0).nonzero().unbind(dim=1)
+        if excess.min().item() <= 0:
+            may_coincide = True
+            row, column = (excess <= 0).nonzero().unbind(dim=1)
             if len(row) <= 2 * (len(x) + len(y)):
                 difference = x.index_select(0, column) - y.index_select(0, row)
                 values.index_put_((row, column), difference.square().sum(dim=1))
                 close = row, column, difference
             elif x.dtype == torch.float32:  # nearly everything is: one by one would take too much memory
-                return squared_distances(x.double(), y.double())
-    return values.clamp_min_(0), Pairs(x_centred, y_centred, close)
+                return squared_distances(x.double(), y.double(), static)
+    return values.clamp_min_(0), Pairs(x_centred, y_centred, close, may_coincide)
 
 
 def weighted_differences(pairs: Pairs, weight: Tensor) -> Tensor:
@@ -101,7 +103,7 @@ def weighted_differences(pairs: Pairs, weight: Tensor) -> Tensor:
         row, column, difference = pairs.close
         weight_close = weight[row, column]
         weight.index_put_((row, column), weight.new_zeros(()))
-    if not (is_static(x) or _products_are_exact()):
+    if x.dtype == torch.float32 and not _products_are_exact():
         x, y, weight = x.double(), y.double(), weight.double()
     total = (x * weight.sum(dim=0)[:, None]).addmm_(weight.T, y, alpha=-1)
     if pairs.close is not None:

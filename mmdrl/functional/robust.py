@@ -78,7 +78,7 @@ def dr_loss(
     Raises:
         ValueError: If shapes or types disagree or a choice is unknown; for tensors on the CPU also if a label
             lies outside ``[0, K)``, or a value in use (a row of a class that is absent is not) is not finite or
-            is a negative radius or weight (the last three as :class:`~mmdrl.functional.UnusableValueError`). On an
+            is a negative radius or weight (:class:`~mmdrl.functional.UnusableValueError`, which is one, too). On an
             accelerator and under ``torch.compile`` these last checks would stall the device and are left out:
             there the value tells, which is not finite then, for a negative radius too.
         RuntimeError: If the gradient is asked for with ``create_graph=True``.
@@ -90,15 +90,16 @@ def dr_loss(
     _check_shapes(features, labels, centroids, radius, class_weight)
     z = at_least_float32(features)
     dtype = z.dtype
+    static = is_static(features)
     try:
-        rows, row_of, weight = _rows_in_use(labels, dtype)
+        rows, row_of, weight = _rows_in_use(labels, dtype, static)
         mu = centroids.detach().index_select(0, rows).to(dtype)
         radius_in_use = radius.index_select(0, labels)
     except IndexError:  # an accelerator has ways of its own to stop at such labels
         check_labels(labels, len(centroids))
         raise
     smallest = radius_in_use.detach()
-    if is_static(features):  # not a reward, and not unnoticed
+    if static:  # not a reward, and not unnoticed
         radius_in_use = torch.where(radius_in_use >= 0, radius_in_use, torch.nan)
     if class_weight is not None:
         weight_in_use = class_weight.detach().index_select(0, labels)
@@ -112,15 +113,15 @@ def dr_loss(
         z, radius_in_use.to(dtype), mu, row_of, weight, has_margin, distance, temperature, margin
     )
     # Whatever is not finite in use makes the value so too: one look at it, instead of one at every tensor.
-    if not is_static(value) and not (math.isfinite(value.item()) and smallest.min().item() >= 0):
+    if not static and not (math.isfinite(value.item()) and smallest.min().item() >= 0):
         in_use = {'features': features, 'centroids': centroids, 'radius': radius, 'class_weight': class_weight}
         check_in_use(in_use, labels)
     return value
 
 
-def _rows_in_use(labels: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor | None, Tensor]:
+def _rows_in_use(labels: Tensor, dtype: torch.dtype, static: bool) -> tuple[Tensor, Tensor | None, Tensor]:
     """Classes whose centroids are needed (R,), each sample's row among them, and weights 1 / (|S_c| classes) (B,)."""
-    if is_static(labels):  # one row per sample, so that nothing has to wait for the number of classes
+    if static:  # one row per sample, so that nothing has to wait for the number of classes
         weight = 1 / (labels[:, None] == labels).sum(dim=1).to(dtype)
         return labels, None, weight / weight.sum()
     classes, row_of, counts = labels.unique(return_inverse=True, return_counts=True)
