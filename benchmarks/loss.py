@@ -14,6 +14,7 @@ import os
 import platform
 import statistics
 import tempfile
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -24,7 +25,6 @@ import torch
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
-from torch.utils.benchmark import Timer
 
 from mmdrl.functional import dr_loss
 
@@ -38,6 +38,7 @@ SHAPES = {
 RELEASED = ('CIFAR-100-LT', 'ImageNet-LT')  # of iNaturalist it would keep 3.6 GB of features
 NUM_CLASSES = (100, 1000, 10_000, 100_000)
 SETTINGS = dict(scope='sample', margin=2.0)
+WARM_UP = 5
 
 
 class Batch:
@@ -83,16 +84,22 @@ class Batch:
         torch.testing.assert_close(self.ours().double(), torch.stack(per_class).mean(), rtol=1e-4, atol=0)
 
 
-def medians(cases: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """Median seconds of each case; the cases take turns, so that all see the same machine."""
-    timers = {
-        name: Timer('f()', globals=dict(f=case), num_threads=torch.get_num_threads()) for name, case in cases.items()
-    }
-    repeats = {name: max(1, min(100, int(0.005 / timer.timeit(3).mean))) for name, timer in timers.items()}
+def medians(cases: dict[str, Callable[[], Any]], rounds: int, device: str) -> dict[str, float]:
+    """Median seconds of one call of each case.
+
+    They take turns call by call: all see the same machine, and as in training none finds its own data in the caches.
+    """
     times: dict[str, list[float]] = {name: [] for name in cases}
-    for _ in range(rounds):
-        for name, timer in timers.items():
-            times[name].append(timer.timeit(repeats[name]).mean)
+    for turn in range(rounds + WARM_UP):
+        for name, case in cases.items():
+            if device == 'cuda':
+                torch.cuda.synchronize()
+            begin = time.perf_counter()
+            case()
+            if device == 'cuda':
+                torch.cuda.synchronize()
+            if turn >= WARM_UP:
+                times[name].append(time.perf_counter() - begin)
     return {name: statistics.median(values) for name, values in times.items()}
 
 
@@ -135,16 +142,18 @@ def compare(args: argparse.Namespace) -> list[dict[str, Any]]:
         for labels in ('random', 'four per class'):
             batch = Batch(num_classes, width, size, labels, args.device)
             batch.check()
-            seconds = medians(dict(ours=batch.ours, floor=batch.floor), args.rounds)
+            seconds = medians(dict(ours=batch.ours, floor=batch.floor), args.rounds, args.device)
             row = dict(shape=name, K=num_classes, D=width, B=size, N=num_samples, labels=labels)
             row |= dict(present=len(batch.present), microseconds={k: round(v * 1e6, 1) for k, v in seconds.items()})
             row['floor_ratio'] = round(seconds['ours'] / seconds['floor'], 2)
             if args.released and name in RELEASED:
                 criterion = load_released(args.released, num_classes, args.device)
                 features = torch.randn(num_samples, width, device=args.device)
-                of_class = torch.arange(num_samples, device=args.device) % num_classes
+                of_class = (
+                    torch.randperm(num_samples).to(args.device) % num_classes
+                )  # in the order of a shuffled loader
                 cases = dict(ours=batch.ours, released=partial(batch.released, criterion, features, of_class))
-                seconds = medians(cases, max(3, args.rounds // 10))
+                seconds = medians(cases, max(1, args.rounds // 10), args.device)
                 row['microseconds']['released'] = round(seconds['released'] * 1e6, 1)
                 row['released_ratio'] = round(seconds['released'] / seconds['ours'], 1)
             rows.append(row)
@@ -154,7 +163,7 @@ def compare(args: argparse.Namespace) -> list[dict[str, Any]]:
 def growth(args: argparse.Namespace) -> list[dict[str, Any]]:
     """Time and memory for more and more classes at B = 256, D = 512; N does not enter the loss at all."""
     batches = {K: Batch(K, 512, 256, 'four per class', args.device) for K in NUM_CLASSES}
-    seconds = medians({str(K): batch.ours for K, batch in batches.items()}, args.rounds)
+    seconds = medians({str(K): batch.ours for K, batch in batches.items()}, args.rounds, args.device)
     return [
         dict(K=K, microseconds=round(seconds[str(K)] * 1e6, 1), peak_mib=round(peak_memory(batch.ours, args.device), 2))
         for K, batch in batches.items()
@@ -185,7 +194,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--released', type=Path, help="losses.py of the authors' code")
     parser.add_argument('--device', choices=('cpu', 'cuda'), default='cpu', help='default: %(default)s')
     parser.add_argument('--threads', type=int, default=2, help='of torch on the CPU (default: %(default)s)')
-    parser.add_argument('--rounds', type=int, default=100, help='the cases take turns so often (default: %(default)s)')
+    parser.add_argument(
+        '--rounds', type=int, default=200, help='calls of each case; a tenth for the released (default: %(default)s)'
+    )
     parser.add_argument('--out', type=Path, help='result file (default: benchmarks/results/loss_DEVICE.json)')
     return parser.parse_args()
 
