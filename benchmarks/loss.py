@@ -149,9 +149,8 @@ def compare(args: argparse.Namespace) -> list[dict[str, Any]]:
             if args.released and name in RELEASED:
                 criterion = load_released(args.released, num_classes, args.device)
                 features = torch.randn(num_samples, width, device=args.device)
-                of_class = (
-                    torch.randperm(num_samples).to(args.device) % num_classes
-                )  # in the order of a shuffled loader
+                # In the order of a shuffled loader.
+                of_class = torch.randperm(num_samples).to(args.device) % num_classes
                 cases = dict(ours=batch.ours, released=partial(batch.released, criterion, features, of_class))
                 seconds = medians(cases, max(1, args.rounds // 10), args.device)
                 row['microseconds']['released'] = round(seconds['released'] * 1e6, 1)

@@ -2,7 +2,7 @@
 
 from .balance import ClassWeight, class_weights
 from .centroids import class_centroids, nearest_centroid
-from .checks import UnusableValueError, first_non_finite
+from .checks import UnusableValueError, check_labels, first_non_finite
 from .distance import Distance, at_least_float32, directions
 from .robust import Scope, dr_loss
 
@@ -12,6 +12,7 @@ __all__ = [
     'Scope',
     'UnusableValueError',
     'at_least_float32',
+    'check_labels',
     'class_centroids',
     'class_weights',
     'directions',

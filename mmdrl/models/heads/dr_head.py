@@ -9,7 +9,7 @@ from mmpretrain.structures import DataSample
 from torch import Tensor
 
 from mmdrl.errors import ConfigError, DataError
-from mmdrl.functional import nearest_centroid
+from mmdrl.functional import check_labels, nearest_centroid
 from mmdrl.models.centroids import ClassCentroids
 from mmdrl.models.radius import ClassStatistics
 from mmdrl.registry import MODELS
@@ -169,11 +169,11 @@ class DRHead(LinearClsHead):
                 )
             return None
         labels = torch.cat([sample.gt_label for sample in data_samples])
-        if labels.device.type == 'cpu' and not 0 <= int(labels.min()) <= int(labels.max()) < self.num_classes:
-            raise DataError(
-                f'labels must lie in [0, {self.num_classes}), got {int(labels.min())} to {int(labels.max())}. Does '
-                'num_classes of the head match the data set?'
-            )
+        if labels.device.type == 'cpu':
+            try:
+                check_labels(labels, self.num_classes)
+            except ValueError as error:
+                raise DataError(str(error)) from None
         return labels
 
     def _centroid_features(

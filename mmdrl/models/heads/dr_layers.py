@@ -38,7 +38,10 @@ class DRLayers(ModuleList):
         """Features of the last layer and of the layers in use, before and after projection, ``(B, D)`` each."""
         found = [feats[-1]]
         for layer, rows in zip(self, features, strict=True):
-            found += [layer.select(feats)] if layer.projection is None else [layer.select(feats), rows]
+            if layer.position != -1:
+                found.append(layer.select(feats))
+            if layer.projection is not None:
+                found.append(rows)
         return found
 
     @property
@@ -46,7 +49,8 @@ class DRLayers(ModuleList):
         """What :meth:`watched` gives, in words."""
         names = ['the features of layer -1']
         for layer in self:
-            names.append(f'the features of layer {layer.position}')
+            if layer.position != -1:
+                names.append(f'the features of layer {layer.position}')
             if layer.projection is not None:
                 names.append(f'the projected features of layer {layer.position}')
         return names
