@@ -4,6 +4,7 @@ mim's default launcher starts one process whatever ``--gpus`` says. The tools th
 themselves, through ``torch.distributed.run``. This module imports torch only when it has to.
 """
 
+import gc
 import os
 import sys
 
@@ -86,6 +87,21 @@ def start(gpus: int | None, device: str | None, launcher: str) -> None:
         )
     # MMEngine asks for a GPU whatever the backend, unless the group exists.
     torch.distributed.init_process_group('gloo')
+
+
+def finish() -> None:
+    """Let go of the other processes, if there are any; call it when nothing uses the model any more.
+
+    The threads of gloo end with the last object that knows the process group, the wrapper of the model among them.
+    One that still runs when Python shuts down can abort the process, and a finished run would count as failed.
+    """
+    if 'torch' not in sys.modules:
+        return
+    import torch
+
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        gc.collect()  # a runner and its hooks refer to each other
+        torch.distributed.destroy_process_group()
 
 
 def _replace_by_processes(count: int) -> None:

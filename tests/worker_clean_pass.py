@@ -10,6 +10,7 @@ from mmengine.dist import all_gather, get_rank, get_world_size
 from mmengine.hooks import Hook
 
 from mmdrl.engine.model_parts import unwrap
+from mmdrl.launch import finish
 
 
 class Keep(Hook):
@@ -27,8 +28,8 @@ cfg.launcher = 'pytorch'
 cfg.model.head.centroids.mode = 'epoch'
 cfg.model_wrapper_cfg = dict(type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)
 keep = Keep()
-runner = train(cfg, keep)
-for name, buffer in [*keep.state.items(), *unwrap(runner.model).head.centroids.state_dict(prefix='last ').items()]:
+head = unwrap(train(cfg, keep).model).head
+for name, buffer in [*keep.state.items(), *head.centroids.state_dict(prefix='last ').items()]:
     first, *others = all_gather(buffer)
     assert all(torch.equal(first, other) for other in others), f'{name} differs between processes'
 if get_world_size() == 1:
@@ -40,4 +41,6 @@ elif get_rank() == 0:
     scale = float(whole['variances'].max())
     print(f'{get_world_size()} processes: centroids deviate by {worst / scale:.1e} of the spread')
     assert worst < 1e-5 * scale
-torch.distributed.destroy_process_group()
+finish()
+left = [task.read_text().strip() for task in Path('/proc/self/task').glob('*/comm')]
+assert not any('gloo' in name for name in left), f'threads that can abort the process at its end: {left}'

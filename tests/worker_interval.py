@@ -10,6 +10,7 @@ from mmengine.dist import all_gather, get_rank
 from mmengine.hooks import Hook
 
 from mmdrl.engine.model_parts import unwrap
+from mmdrl.launch import finish
 
 
 class Sums(Hook):
@@ -47,4 +48,4 @@ train(cfg, sums)
 assert sums.compared == 3
 if get_rank() == 0:
     print('sums are as they were')
-torch.distributed.destroy_process_group()
+finish()

@@ -3,6 +3,7 @@
 import torch
 from mmengine.dist import all_reduce, get_rank, get_world_size
 
+from mmdrl.launch import finish
 from mmdrl.models import ClassStatistics, DRLoss
 
 torch.distributed.init_process_group('gloo')
@@ -23,4 +24,4 @@ for gradient in gradients:
     all_reduce(gradient, 'mean')  # as DDP does
 if rank == 0:
     torch.save([loss.detach(), *gradients], f'{world_size}.pt')
-torch.distributed.destroy_process_group()
+finish()

@@ -9,6 +9,7 @@ from digits_run import short_config, train
 from mmengine.dist import all_gather_object, get_rank
 
 from mmdrl.errors import ConfigError
+from mmdrl.launch import finish
 
 ONE_STAGE = [dict(name='only', epochs=1)]
 
@@ -38,4 +39,4 @@ for name, wanted, settings in (
     assert all(wanted in answer for answer in answers), (name, answers)
     if get_rank() == 0:
         print(f'{name}: {len(answers)} processes say {wanted}')
-torch.distributed.destroy_process_group()
+finish()

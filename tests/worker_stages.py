@@ -14,6 +14,7 @@ from mmengine.hooks import Hook
 from torch.testing import assert_close
 
 from mmdrl.engine.model_parts import unwrap
+from mmdrl.launch import finish
 
 
 class Oracle(Hook):
@@ -50,9 +51,8 @@ cfg.model.head.centroids = dict(mode=sys.argv[2])
 cfg.model.head.dr_loss.radius = dict(type='mmdrl.LearnedRadius')
 cfg.model_wrapper_cfg = dict(type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)
 oracle = Oracle()
-runner = train(cfg, *[oracle] * (sys.argv[2] == 'running'))
+model = unwrap(train(cfg, *[oracle] * (sys.argv[2] == 'running')).model)
 assert oracle.checked == (4 if sys.argv[2] == 'running' else 0)
-model = unwrap(runner.model)
 for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
     first, *others = all_gather(tensor.detach())
     assert all(torch.equal(first, other) for other in others), f'{name} differs between processes'
@@ -60,4 +60,4 @@ assert model.head.class_counts.tolist() == [120, 77, 50, 32, 21, 13, 8, 5, 3, 2]
 assert model.head.centroids.is_seen.all()
 assert not model.backbone.conv1.weight.requires_grad
 print(f'{get_world_size()} processes agree')
-torch.distributed.destroy_process_group()
+finish()

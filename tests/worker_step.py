@@ -14,6 +14,7 @@ from mmpretrain.models import ImageClassifier
 from mmpretrain.structures import DataSample
 from torch import nn
 
+from mmdrl.launch import finish
 from mmdrl.registry import MODELS
 
 IMAGES, CLASSES = 64, 6
@@ -96,4 +97,5 @@ elif rank == 0:
     name = max(worst, key=lambda key: worst[key])
     print(f'{world_size} processes: worst deviation {worst[name]:.1e}, {name}')
     assert worst[name] < 1e-5, worst
-torch.distributed.destroy_process_group()
+del wrapped
+finish()

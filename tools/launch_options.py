@@ -51,9 +51,10 @@ def run(main: Callable[[argparse.Namespace], None], args: argparse.Namespace) ->
 
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     try:
-        from mmdrl.launch import start
+        from mmdrl.launch import finish, start
 
         start(args.gpus, args.device, args.launcher)
         main(args)
+        finish()
     except MMDRLError as error:
         sys.exit(f'error: {error}')

@@ -1,0 +1,125 @@
+"""Trains, is killed and resumes: a script that starts the processes of one run after the other.
+
+The first argument is a JSON file with a list of runs, each a dict of the arguments of :func:`config` and
+
+- ``record``: name of the file that gets one JSON line per iteration, written before the iteration ends;
+- ``kill``: iteration, from 0, at the end of which all processes get SIGKILL; None lets the run end;
+- ``processes``: how many train one model.
+
+All processes come of this one by ``fork``, which has imported what they need; each run is a set of real processes.
+"""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from digits_run import short_config, train
+from mmengine.config import Config
+from mmengine.dist import all_gather_object, get_rank
+from mmengine.hooks import Hook
+
+from mmdrl.engine.model_parts import unwrap
+
+SHIFTS = [dict(type='RandomCrop', crop_size=8, padding=2), dict(type='PackInputs')]
+
+
+class Witness(Hook):
+    """Writes what each iteration has seen of all processes, in the order of the sampler; then maybe cuts the power."""
+
+    priority = 'LOWEST'
+
+    def __init__(self, record: Path, kill: int | None = None):
+        self.record = record
+        self.kill = kill
+
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        share = [sample.sample_idx for sample in data_batch['data_samples']]
+        shares = all_gather_object((share, float(outputs['loss'])))
+        images = [image for turn in zip(*(share for share, _ in shares), strict=True) for image in turn]
+        scalars = runner.message_hub.log_scalars
+        entry = dict(
+            iter=runner.iter,
+            epoch=runner.epoch,
+            batch=batch_idx,
+            images=images,
+            pixels=[float(image.float().sum()) for image in data_batch['inputs']],
+            losses=[loss for _, loss in shares],
+            smooth=scalars['train/loss'].mean(4),
+            lr=runner.optim_wrapper.get_lr()['lr'][0],
+            frozen=not unwrap(runner.model).backbone.bn1.training,
+        )
+        if get_rank() == 0:
+            with self.record.open('a') as file:
+                file.write(json.dumps(entry) + '\n')
+        if runner.iter == self.kill:
+            all_gather_object(0)  # written by the first process
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def config(
+    folder: str,
+    loop: str = 'epoch',
+    processes: int = 1,
+    batch_size: int = 32,
+    iterations: int = 30,
+    shifts: bool = False,
+    changes: dict[str, Any] | None = None,
+    resume: bool = False,
+) -> Config:
+    """The short digits job with checkpoints inside its epochs, or the same by iterations and without stages."""
+    cfg = short_config(Path(folder), resume=resume)
+    cfg.default_hooks.checkpoint = dict(type='CheckpointHook', by_epoch=False, interval=3, max_keep_ckpts=2)
+    cfg.train_dataloader.batch_size = batch_size // processes
+    cfg.launcher = 'pytorch' if processes > 1 else 'none'
+    if processes > 1:
+        cfg.model_wrapper_cfg = dict(type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False)
+    if shifts:
+        cfg.train_dataloader.dataset.dataset.pipeline = SHIFTS
+    if loop == 'iter':
+        del cfg.default_hooks.stages
+        cfg.train_cfg = dict(type='mmdrl.ResumableIterLoop', max_iters=iterations, val_interval=7)
+        cfg.param_scheduler = dict(type='PolyLR', end=iterations, by_epoch=False)
+    cfg.merge_from_dict(changes or {})
+    return cfg
+
+
+def work(rank: int, record: str, kill: int | None = None, **settings: Any) -> None:
+    """What one process does."""
+    processes = settings.get('processes', 1)
+    if processes > 1:
+        store = torch.distributed.FileStore(f'{record}.store', processes)
+        torch.distributed.init_process_group('gloo', store=store, rank=rank, world_size=processes)
+    runner = train(config(**settings), Witness(Path(record), kill))
+    if rank == 0:
+        torch.save(unwrap(runner.model).state_dict(), f'{record}.pth')
+    if processes > 1:
+        torch.distributed.destroy_process_group()
+
+
+def start(rank: int, run: dict[str, Any]) -> int:
+    """Fork a process; returns its number."""
+    number = os.fork()
+    if number == 0:
+        try:
+            work(rank, **run)
+        except BaseException:
+            import traceback
+
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    return number
+
+
+if __name__ == '__main__':
+    torch.set_num_threads(1)
+    for run in json.loads(Path(sys.argv[1]).read_text()):
+        numbers = [start(rank, run) for rank in range(run.get('processes', 1))]
+        statuses = [os.waitstatus_to_exitcode(os.waitpid(number, 0)[1]) for number in numbers]
+        expected = 0 if run.get('kill') is None else -signal.SIGKILL
+        assert all(status == expected for status in statuses), f'{run} ended with {statuses}'
+    print('all runs ended as they should')
