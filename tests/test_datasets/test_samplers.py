@@ -1,216 +1,268 @@
-"""ClassAwareSampler: what its order holds to, alone and shared by processes."""
+"""What holds for every sampler: one order for all processes, decided by seed and epoch."""
 
-import json
-import subprocess
-import sys
-from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+import torch
+from mmengine.dataset import BaseDataset, ClassBalancedDataset, ConcatDataset, RepeatDataset
+from mmengine.hooks import Hook
+from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from numpy.testing import assert_array_equal
+from sampler_cases import COUNTS, LONG_TAIL, SAMPLERS, Rows
+from torch.utils.data import Subset
 
-from mmdrl.datasets import ClassAwareSampler
-from mmdrl.datasets.samplers import class_aware, class_aware_order
+from mmdrl.datasets.samplers import ClassSampler, class_sampler
 from mmdrl.errors import ConfigError, DataError
 from mmdrl.registry import DATA_SAMPLERS
 
-
-class Rows:
-    """A data set that knows its labels."""
-
-    def __init__(self, labels):
-        self.labels = np.asarray(labels)
-
-    def __len__(self):
-        return len(self.labels)
-
-    def __getitem__(self, index):
-        return int(self.labels[index])
-
-    def get_gt_labels(self):
-        return self.labels
+every_sampler = pytest.mark.parametrize('name', SAMPLERS)
 
 
-LONG_TAIL = np.repeat([0, 1, 2, 3], [40, 12, 5, 1])[np.random.default_rng(0).permutation(58)]
+def build(name: str, dataset: Any = None, **arguments: Any) -> ClassSampler:
+    dataset = Rows() if dataset is None else dataset
+    return DATA_SAMPLERS.build(dict(type=f'mmdrl.{name}', dataset=dataset, **SAMPLERS[name]) | arguments)
 
 
 @pytest.fixture
 def processes(monkeypatch):
     """Build the sampler of each of W processes, as MMEngine would number them."""
 
-    def build(world_size: int, **arguments) -> list[ClassAwareSampler]:
+    def of_each(name: str, world_size: int, **arguments: Any) -> list[ClassSampler]:
         samplers = []
         for rank in range(world_size):
-            monkeypatch.setattr(class_aware, 'get_dist_info', lambda rank=rank: (rank, world_size))
-            samplers.append(ClassAwareSampler(Rows(LONG_TAIL), **arguments))
+            monkeypatch.setattr(class_sampler, 'get_dist_info', lambda rank=rank: (rank, world_size))
+            samplers.append(build(name, **arguments))
         return samplers
 
-    return build
+    return of_each
 
 
-@given(
-    counts=st.lists(st.integers(1, 9), min_size=1, max_size=6),
-    samples_per_class=st.integers(1, 6),
-    num_samples=st.integers(1, 150),
-    seed=st.integers(0, 2**32 - 1),
-)
-@settings(max_examples=100, deadline=None)
-def test_order_obeys_the_rules_checked_one_sample_at_a_time(counts, samples_per_class, num_samples, seed):
-    num_classes = len(counts)
-    labels = np.random.RandomState(seed).permutation(np.repeat(np.arange(num_classes), counts))
-    order = class_aware_order(labels, samples_per_class, num_samples, np.random.default_rng(seed))
-    assert order.shape == (num_samples,)
-    drawn = labels[order].tolist()
-    # A visit stays in one class, and every round of K visits meets every class once.
-    visits = [drawn[start : start + samples_per_class] for start in range(0, num_samples, samples_per_class)]
-    assert all(len(set(visit)) == 1 for visit in visits)
-    rounds = [visits[start : start + num_classes] for start in range(0, len(visits), num_classes)]
-    for visited in rounds:
-        assert len({visit[0] for visit in visited}) == len(visited)
-    # No image comes again before all images of its class have come.
-    for label in range(num_classes):
-        images = [position for position, its_label in zip(order.tolist(), drawn, strict=True) if its_label == label]
-        for start in range(0, len(images), counts[label]):
-            one_pass = images[start : start + counts[label]]
-            assert len(set(one_pass)) == len(one_pass)
+@every_sampler
+@pytest.mark.parametrize('world_size', [1, 2, 3, 8])
+@pytest.mark.parametrize('num_samples', [8, 25, 32])
+def test_processes_share_one_order_by_turns(processes, name, world_size, num_samples):
+    whole = list(processes(name, 1, seed=5, num_samples=num_samples)[0])
+    assert len(whole) == num_samples
+    samplers = processes(name, world_size, seed=5, num_samples=num_samples)
+    parts = [list(sampler) for sampler in samplers]
+    assert {len(part) for part in parts} == {len(sampler) for sampler in samplers} == {-(-num_samples // world_size)}
+    by_turns = [part[turn] for turn in range(len(parts[0])) for part in parts]
+    assert by_turns[:num_samples] == whole
+    assert by_turns[num_samples:] == whole[: len(by_turns) - num_samples]
+    for sampler in samplers:
+        assert_array_equal(sampler.global_order(), whole)
 
 
-def test_default_epoch_draws_each_class_as_often_as_the_largest_has_images():
-    sampler = ClassAwareSampler(Rows(LONG_TAIL), seed=0)
-    assert len(sampler) == 40 * 4
-    drawn = Counter(LONG_TAIL[list(sampler)].tolist())
-    assert drawn == {0: 40, 1: 40, 2: 40, 3: 40}
-
-
-def test_every_image_is_drawn_in_a_default_epoch_and_the_rare_ones_equally_often():
-    times = Counter(ClassAwareSampler(Rows(LONG_TAIL), seed=0))
-    assert set(times) == set(range(58))
-    assert {times[position] for position in np.flatnonzero(LONG_TAIL == 0)} == {1}
-    assert {times[position] for position in np.flatnonzero(LONG_TAIL == 2)} == {8}
-    assert {times[position] for position in np.flatnonzero(LONG_TAIL == 3)} == {40}
-
-
-def test_classes_come_in_every_order_equally_often():
-    """Six orders of three classes: 3000 first rounds are within six standard deviations of 500 each."""
-    labels = np.arange(3)
-    orders = Counter(tuple(class_aware_order(labels, 1, 3, np.random.default_rng(seed))) for seed in range(3000))
-    assert len(orders) == 6
-    assert max(abs(times - 500) for times in orders.values()) < 6 * np.sqrt(3000 * 1 / 6 * 5 / 6)
-
-
-def test_seed_and_epoch_decide_the_order():
-    sampler = ClassAwareSampler(Rows(LONG_TAIL), seed=3)
+@every_sampler
+def test_seed_and_epoch_decide_the_order(name):
+    sampler = build(name, seed=3)
     first = list(sampler)
     assert list(sampler) == first
     sampler.set_epoch(1)
     second = list(sampler)
     assert second != first
-    again = ClassAwareSampler(Rows(LONG_TAIL), seed=3)
+    again = build(name, seed=3)
     again.set_epoch(1)
     assert list(again) == second
-    assert list(ClassAwareSampler(Rows(LONG_TAIL), seed=4)) != first
+    other = build(name, seed=4)
+    assert list(other) not in (first, second)
 
 
-def test_next_seed_is_not_the_next_epoch():
-    one, other = ClassAwareSampler(Rows(LONG_TAIL), seed=3), ClassAwareSampler(Rows(LONG_TAIL), seed=4)
-    one.set_epoch(1)
-    assert list(one) != list(other)
+@every_sampler
+def test_numbers_come_as_python_integers_in_pieces_of_the_order(name, monkeypatch):
+    sampler = build(name, seed=0)
+    positions = list(sampler)
+    assert {type(position) for position in positions} == {int}
+    monkeypatch.setattr(class_sampler, 'PIECE', 7)
+    assert list(sampler) == positions == sampler.global_order().tolist()
 
 
-@pytest.mark.parametrize('world_size', [1, 2, 3, 8])
-def test_processes_share_one_order_by_turns(processes, world_size):
-    whole = list(processes(1, seed=5, num_samples=25)[0])
-    parts = [list(sampler) for sampler in processes(world_size, seed=5, num_samples=25)]
-    assert {len(part) for part in parts} == {-(-25 // world_size)}
-    by_turns = [part[turn] for turn in range(len(parts[0])) for part in parts]
-    assert by_turns[:25] == whole
-    assert by_turns[25:] == whole[: len(by_turns) - 25]
+@every_sampler
+def test_unset_seed_follows_the_seed_of_the_process(name):
+    np.random.seed(1)
+    sampler = build(name)
+    np.random.seed(1)
+    assert build(name).seed == sampler.seed
+    assert build(name).seed != sampler.seed
 
 
-def test_more_processes_than_samples_still_get_one_each(processes):
-    parts = [list(sampler) for sampler in processes(5, seed=5, num_samples=2)]
-    assert [len(part) for part in parts] == [1] * 5
-    assert parts[0] == parts[2] == parts[4]
+class Listed(BaseDataset):
+    """The same rows as a data set of MMEngine."""
+
+    def load_data_list(self) -> list[dict]:
+        return [dict(gt_label=label) for label in LONG_TAIL.tolist()]
+
+    def get_cat_ids(self, idx: int) -> list[int]:
+        return [self.get_data_info(idx)['gt_label']]
 
 
-def test_loader_of_a_runner_builds_it_with_its_seed():
+@every_sampler
+@pytest.mark.parametrize(
+    ('wrap', 'counts'),
+    [
+        (lambda rows: RepeatDataset(rows, 3), [120, 36, 15, 3]),
+        (lambda rows: ConcatDataset([rows, Listed(indices=[0, 1, 2], serialize_data=False)]), None),
+        (lambda rows: ClassBalancedDataset(rows, 1e-9), COUNTS),
+        (lambda rows: Subset(rows, [*range(58), *np.flatnonzero(LONG_TAIL == 3).tolist()]), [40, 12, 5, 2]),
+    ],
+    ids=['repeat', 'concat', 'class balanced', 'subset'],
+)
+def test_classes_are_those_of_the_samples_behind_wrappers(name, wrap, counts):
+    dataset = wrap(Listed(serialize_data=False))
+    sampler = build(name, dataset, seed=0)
+    labels = [dataset[position]['gt_label'] for position in range(len(dataset))]
+    assert sampler.classes.counts.tolist() == (counts or np.bincount(labels).tolist())
+    for label, images in enumerate(np.split(sampler.classes.positions, sampler.classes.counts.cumsum()[:-1])):
+        assert {labels[position] for position in images} == {label}
+    assert 0 <= min(sampler) <= max(sampler) < len(dataset)
+
+
+class Inputs(Rows):
+    """Rows as the arguments of a model."""
+
+    def __getitem__(self, index):
+        return dict(positions=index)
+
+
+class Recorder(BaseModel):
+    """A model of one weight that writes down which images it is shown."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+        self.shown = []
+
+    def forward(self, positions, mode='loss'):
+        self.shown.extend(positions.tolist())
+        return dict(loss=self.weight.sum())
+
+
+class EpochRecorder(Hook):
+    """Puts down which epochs the sampler was set to."""
+
+    def __init__(self):
+        self.epochs = []
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        self.epochs.append(runner.train_dataloader.sampler.epoch)
+
+
+@every_sampler
+@pytest.mark.parametrize('by_epoch', [True, False], ids=['epochs', 'iterations'])
+def test_both_loops_go_through_the_orders_of_successive_epochs(name, by_epoch, tmp_path, monkeypatch):
+    monkeypatch.setattr('mmengine.runner.loops.time.sleep', lambda seconds: None)  # two at each end of the loader
+    recorder = EpochRecorder()
+    runner = Runner(
+        model=Recorder(),
+        work_dir=str(tmp_path),
+        train_dataloader=dict(
+            dataset=Inputs(),
+            sampler=dict(type=f'mmdrl.{name}', num_samples=12, **SAMPLERS[name]),
+            batch_size=6,
+            collate_fn=dict(type='default_collate'),
+        ),
+        train_cfg=dict(by_epoch=True, max_epochs=3) if by_epoch else dict(by_epoch=False, max_iters=6),
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1)),
+        default_hooks=dict(checkpoint=None, logger=None),
+        custom_hooks=[recorder],
+        randomness=dict(seed=11),
+        experiment_name=f'{name}_{by_epoch}',
+        log_level='ERROR',
+    )
+    runner.train()
+    assert recorder.epochs == [0, 0, 1, 1, 2, 2]
+    expected = build(name, seed=11, num_samples=12)
+    orders = []
+    for epoch in range(3):
+        expected.set_epoch(epoch)
+        orders += list(expected)
+    assert runner.model.shown == orders
+
+
+@every_sampler
+def test_epoch_cut_short_by_the_loader_leaves_the_sampler_as_it_is(name):
     loader = Runner.build_dataloader(
         dict(
-            dataset=Rows(LONG_TAIL),
-            sampler=dict(type='mmdrl.ClassAwareSampler', samples_per_class=2, num_samples=24),
+            dataset=Rows(),
+            sampler=dict(type=f'mmdrl.{name}', **SAMPLERS[name]),
             batch_size=8,
+            num_batch_per_epoch=2,
             collate_fn=dict(type='default_collate'),
         ),
         seed=11,
     )
-    assert loader.sampler.seed == 11
-    for batch in loader:
-        assert sorted(batch.tolist()) == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert loader.sampler.classes.counts.tolist() == COUNTS
+    assert list(loader.sampler) == list(build(name, seed=11))
 
 
-def test_numbers_come_as_python_integers():
-    assert {type(position) for position in ClassAwareSampler(Rows(LONG_TAIL), seed=0)} == {int}
-
-
+@every_sampler
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (dict(samples_per_class=0), 'samples_per_class must be at least 1, got 0'),
-        (dict(num_samples=0), 'num_samples must be at least 1, or None for n_max \\* K, got 0'),
-        (dict(seed=-1), 'seed must be at least 0, or None, got -1'),
+        (dict(num_samples=0), 'num_samples must be a whole number of at least 1, got 0'),
+        (dict(num_samples=8.5), 'num_samples must be a whole number of at least 1, got 8.5'),
+        (dict(num_samples='8'), "num_samples must be a whole number of at least 1, got '8'"),
+        (dict(seed=-1), 'seed must be a whole number of at least 0, got -1'),
+        (dict(seed=0.5), 'seed must be a whole number of at least 0, got 0.5'),
     ],
 )
-def test_numbers_out_of_range_are_refused(arguments, message):
+def test_numbers_out_of_range_are_refused(name, arguments, message):
     with pytest.raises(ConfigError, match=message):
-        DATA_SAMPLERS.build(dict(type='mmdrl.ClassAwareSampler', dataset=Rows(LONG_TAIL), **arguments))
+        build(name, **arguments)
 
 
+@pytest.mark.parametrize(
+    ('name', 'arguments', 'message'),
+    [
+        ('ClassAwareSampler', dict(samples_per_class=0), 'samples_per_class must be .* at least 1, got 0'),
+        ('ClassAwareSampler', dict(samples_per_class=True), 'samples_per_class must be .* at least 1, got True'),
+        ('PowerSampler', dict(power=float('nan')), 'power must be a finite number, got nan'),
+        ('PowerSampler', dict(power=float('inf')), 'power must be a finite number, got inf'),
+        ('PowerSampler', dict(power='sqrt'), "power must be a finite number, got 'sqrt'"),
+        ('ProgressiveSampler', dict(num_epochs=0), 'num_epochs must be .* at least 1, got 0'),
+        ('ProgressiveSampler', dict(begin=-1), 'begin must be .* at least 0, got -1'),
+        ('EffectiveNumberSampler', dict(beta=1), r'beta must lie in \[0, 1\), got 1'),
+        ('EffectiveNumberSampler', dict(beta=-0.1), r'beta must lie in \[0, 1\), got -0\.1'),
+        ('EffectiveNumberSampler', dict(beta=float('nan')), 'beta must be a finite number, got nan'),
+        ('BatchBalancedSampler', dict(classes_per_batch=0), 'classes_per_batch must be .* at least 1, got 0'),
+        ('BatchBalancedSampler', dict(samples_per_class=0), 'samples_per_class must be .* at least 1, got 0'),
+        ('BatchBalancedSampler', dict(classes_per_batch=5), '5 different classes cannot be drawn from 4'),
+    ],
+)
+def test_settings_out_of_range_are_refused(name, arguments, message):
+    with pytest.raises(ConfigError, match=message):
+        build(name, **arguments)
+
+
+@every_sampler
 @pytest.mark.parametrize(
     ('labels', 'message'),
     [([0, 0, 2], 'Class 1 has no image'), ([], 'Class 0 has no image'), ([0, -1], 'got -1 at position 1')],
 )
-def test_labels_that_leave_a_class_empty_are_refused(labels, message):
+def test_labels_that_leave_a_class_empty_are_refused(name, labels, message):
     with pytest.raises(DataError, match=message):
-        ClassAwareSampler(Rows(np.array(labels, dtype=int)))
+        build(name, Rows(np.array(labels, dtype=int)))
 
 
-def test_order_refuses_an_empty_class():
-    with pytest.raises(ValueError, match='class 1 has none'):
-        class_aware_order(np.array([0, 2]), 1, 3, np.random.default_rng(0))
+@every_sampler
+def test_more_processes_than_samples_are_refused(processes, name):
+    assert [len(list(sampler)) for sampler in processes(name, 4, seed=0, num_samples=4)] == [1] * 4
+    with pytest.raises(ConfigError, match=rf'{name} has 3 samples per epoch for 4 processes'):
+        processes(name, 4, seed=0, num_samples=3)
 
 
-WORKER = """
-import json, sys
-import numpy as np
-import torch.distributed as dist
-from mmdrl.datasets import ClassAwareSampler
-
-class Rows(list):
-    def get_gt_labels(self):
-        return np.array(self)
-
-rank, folder = int(sys.argv[1]), sys.argv[2]
-dist.init_process_group('gloo', init_method=f'file://{folder}/meet', rank=rank, world_size=2)
-np.random.seed(rank)
-sampler = ClassAwareSampler(Rows([0] * 7 + [1] * 3 + [2]), samples_per_class=2)
-sampler.set_epoch(4)
-with open(f'{folder}/{rank}.json', 'w') as file:
-    json.dump([sampler.seed, list(sampler)], file)
-dist.destroy_process_group()
-"""
+@every_sampler
+def test_one_class_of_one_image_can_be_drawn(name):
+    arguments = dict(classes_per_batch=1) if name == 'BatchBalancedSampler' else {}
+    assert list(build(name, Rows([0]), num_samples=5, **arguments)) == [0] * 5
 
 
-@pytest.mark.distributed
-def test_two_real_processes_agree_on_an_unset_seed_and_split_the_order(tmp_path):
-    workers = [subprocess.Popen([sys.executable, '-c', WORKER, str(rank), str(tmp_path)]) for rank in range(2)]
-    assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
-    (seed, even), (other_seed, odd) = (json.loads((tmp_path / f'{rank}.json').read_text()) for rank in range(2))
-    assert seed == other_seed
-    alone = ClassAwareSampler(Rows([0] * 7 + [1] * 3 + [2]), samples_per_class=2, seed=seed)
-    alone.set_epoch(4)
-    by_turns = [position for pair in zip(even, odd, strict=True) for position in pair]
-    assert_array_equal(by_turns[:21], list(alone))
-    assert by_turns[21:] == by_turns[:1]
+def test_labels_beyond_16_bits_are_grouped_right():
+    labels = np.random.default_rng(0).permutation(np.repeat(np.arange(70_000), 2))
+    sampler = build('ClassAwareSampler', Rows(labels), num_samples=280_000, seed=0)
+    assert_array_equal(labels[sampler.classes.positions], np.repeat(np.arange(70_000), 2))
+    assert_array_equal(np.bincount(sampler.global_order()), np.full(140_000, 2))
+    sampler = build('BatchBalancedSampler', Rows(labels), samples_per_class=3, num_samples=420_000, seed=0)
+    assert_array_equal(np.bincount(sampler.global_order()), np.full(140_000, 3))

@@ -1,0 +1,102 @@
+"""What samplers that look at classes have in common: one order for all processes, shared out by turns.
+
+The order of an epoch is one array that depends on the seed and the epoch only; each process takes every W-th position
+of it. So the global batches are the same for any number of processes W, and an epoch can be drawn again after a
+restart.
+"""
+
+from collections.abc import Iterator, Sized
+from itertools import chain
+from math import isfinite
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from mmengine.dist import get_dist_info, sync_random_seed
+from numpy.typing import NDArray
+from torch.utils.data import Sampler
+
+from mmdrl.datasets.labels import dataset_labels, whole_dataset
+from mmdrl.errors import ConfigError
+
+from .passes import group_by_class
+
+PIECE = (
+    2**16
+)  # positions turned into Python integers at a time: those cost more than four times their place in an array
+
+
+class ClassSampler(Sampler[int]):
+    """A sampler whose order follows from the images of each class; a subclass writes :meth:`draw`.
+
+    Args:
+        dataset: Data set whose labels :func:`mmdrl.datasets.dataset_labels` can tell. ``num_batch_per_epoch``
+            does not limit it: give ``num_samples``.
+        num_samples: Length of an epoch over all processes. None: what the sampler has as its default.
+        seed: Of the order, at least 0. None: one that all processes agree on.
+
+    Attributes:
+        classes: Images of the data set by class.
+        epoch: Decides the order, together with the seed. The loops of MMEngine set it: to the epoch, or to the number
+            of passes where training goes by iterations.
+
+    Raises:
+        ConfigError: If a number is out of range, or there are more processes than samples.
+        DataError: If a class below the largest label has no image.
+    """
+
+    def __init__(self, dataset: Sized, num_samples: int | None = None, seed: int | None = None):
+        if num_samples is not None:
+            check_whole('num_samples', num_samples, 1)
+        if seed is not None:
+            check_whole('seed', seed, 0)
+        labels = dataset_labels(whole_dataset(dataset))
+        self.classes = group_by_class(labels, where=f'The labels of {type(dataset).__name__}')
+        self.num_samples = self.default_num_samples() if num_samples is None else int(num_samples)
+        self.rank, self.world_size = get_dist_info()
+        if self.num_samples < self.world_size:
+            raise ConfigError(
+                f'{type(self).__name__} has {self.num_samples} samples per epoch for {self.world_size} processes: '
+                'each needs one. Raise num_samples, or start fewer processes.'
+            )
+        self.seed = sync_random_seed() if seed is None else int(seed)
+        self.epoch = 0
+
+    def draw(self, generator: np.random.Generator) -> NDArray[np.int64]:
+        """Positions of the samples of one epoch, shape ``(num_samples,)``."""
+        raise NotImplementedError
+
+    def default_num_samples(self) -> int:
+        """Length of an epoch if none is given: the images of the data set, so that it costs what a plain one does."""
+        return len(self.classes.positions)
+
+    def global_order(self) -> NDArray[np.int64]:
+        """Positions of this epoch's samples over all processes, shape ``(num_samples,)``."""
+        return self.draw(np.random.default_rng((self.seed, self.epoch)))
+
+    def __len__(self) -> int:
+        """Samples of this process, the same for all processes."""
+        return -(-self.num_samples // self.world_size)
+
+    def __iter__(self) -> Iterator[int]:
+        order = self.global_order()
+        own = np.ascontiguousarray(order[self.rank :: self.world_size])
+        if len(own) < len(self):  # the end is filled up from the start, so that every process has as many samples
+            own = np.append(own, order[self.rank + len(own) * self.world_size - self.num_samples])
+        return chain.from_iterable(own[begin : begin + PIECE].tolist() for begin in range(0, len(own), PIECE))
+
+    def set_epoch(self, epoch: int) -> None:
+        """Make the next iteration draw the order of ``epoch``."""
+        self.epoch = epoch
+
+
+def check_whole(name: str, value: Any, least: int) -> None:
+    """The value must be a whole number, and at least so much."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
+        raise ConfigError(f'{name} must be a whole number of at least {least}, got {value!r}.')
+
+
+def check_finite(name: str, value: Any) -> None:
+    """The value must be a number, neither infinite nor nan."""
+    if not isinstance(value, Real) or isinstance(value, bool) or not isfinite(value):
+        raise ConfigError(f'{name} must be a finite number, got {value!r}.')
