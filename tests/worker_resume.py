@@ -17,13 +17,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from digits_run import short_config, train
+from digits_run import STAGES, short_config, train
 from mmengine.config import Config
 from mmengine.dist import all_gather_object, get_rank
 from mmengine.hooks import Hook
 
 from mmdrl.engine.model_parts import unwrap
 
+# 11, 11, 4, 4 and 4 iterations.
+LONGER = [*STAGES[:2], {**STAGES[2], 'sampler': STAGES[1]['sampler']}]
 SHIFTS = [dict(type='RandomCrop', crop_size=8, padding=2), dict(type='PackInputs')]
 
 
@@ -71,7 +73,7 @@ def config(
     resume: bool = False,
 ) -> Config:
     """The short digits job with checkpoints inside its epochs, or the same by iterations and without stages."""
-    cfg = short_config(Path(folder), resume=resume)
+    cfg = short_config(Path(folder), LONGER, resume=resume)
     cfg.default_hooks.checkpoint = dict(type='CheckpointHook', by_epoch=False, interval=3, max_keep_ckpts=2)
     cfg.train_dataloader.batch_size = batch_size // processes
     cfg.launcher = 'pytorch' if processes > 1 else 'none'
@@ -92,6 +94,7 @@ def work(rank: int, record: str, kill: int | None = None, **settings: Any) -> No
     processes = settings.get('processes', 1)
     if processes > 1:
         store = torch.distributed.FileStore(f'{record}.store', processes)
+        os.environ['LOCAL_RANK'] = str(rank)
         torch.distributed.init_process_group('gloo', store=store, rank=rank, world_size=processes)
     runner = train(config(**settings), Witness(Path(record), kill))
     if rank == 0:

@@ -38,6 +38,7 @@ def load_config(
         _override(cfg, option)
     cfg.launcher = launcher
     cfg.work_dir = work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(path).stem)
+    _settle_loop(cfg)
     has_gpu = torch.cuda.is_available()
     for name in LOADERS:
         loader = cfg.get(name)
@@ -58,6 +59,26 @@ def load_config(
             find_unused_parameters=cfg.get('find_unused_parameters', False),
         )
     return cfg
+
+
+def _settle_loop(cfg: Config) -> None:
+    """Let a config that inherits one of ``type`` and ``by_epoch`` give the other: MMEngine refuses both together.
+
+    Raises:
+        ConfigError: If they contradict each other.
+    """
+    loop = cfg.get('train_cfg')
+    if not isinstance(loop, dict) or not {'type', 'by_epoch'} <= set(loop):
+        return
+    kinds = {'ResumableEpochLoop': True, 'EpochBasedTrainLoop': True}
+    kinds |= {'ResumableIterLoop': False, 'IterBasedTrainLoop': False}
+    kind = kinds.get(str(loop['type']).rpartition('.')[2])
+    if kind is not None and kind != bool(loop['by_epoch']):
+        raise ConfigError(
+            f'train_cfg has type={loop["type"]!r} and by_epoch={loop["by_epoch"]}, which contradict each other. Leave '
+            "by_epoch out; for iterations train_cfg=dict(_delete_=True, type='mmdrl.ResumableIterLoop', max_iters=...)."
+        )
+    del loop['by_epoch']
 
 
 def _read(path: str) -> Config:

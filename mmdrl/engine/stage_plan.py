@@ -81,7 +81,9 @@ class StagePlan:
             ConfigError: If they do not.
         """
         if max_epochs is None:
-            raise ConfigError('TwoStageHook counts epochs and needs train_cfg.by_epoch=True with max_epochs.')
+            raise ConfigError(
+                "TwoStageHook counts epochs and needs train_cfg=dict(type='mmdrl.ResumableEpochLoop', max_epochs=...)."
+            )
         if self.max_epochs != max_epochs:
             lengths = ' + '.join(str(stage.epochs) for stage in self.stages)
             raise ConfigError(

@@ -18,6 +18,18 @@ def test_repeated_images_count_once(tmp_path: Path) -> None:
     assert runner.model.head.class_counts.tolist() == COUNTS
 
 
+def test_images_that_several_parts_hold_count_once(tmp_path: Path) -> None:
+    """As configs the parts are data sets of their own, which read the same images."""
+    cfg = short_config(tmp_path / 'run', ONE_STAGE)
+    tail = cfg.train_dataloader.dataset
+    smaller = dict(tail, max_count=60)
+    parts = [dict(type='RepeatDataset', times=2, dataset=smaller), tail, smaller]
+    cfg.train_dataloader.dataset = dict(type='ConcatDataset', datasets=parts, ignore_keys=['class_counts'])
+    runner = train(cfg)
+    assert len(runner.train_dataloader.dataset) == 331 + 3 * 163
+    assert runner.model.head.class_counts.tolist() == COUNTS
+
+
 def test_other_heads_are_tested_by_shot_group_with_the_counts_of_the_checkpoint(tmp_path: Path) -> None:
     cfg = short_config(tmp_path / 'run', ONE_STAGE)
     cfg.model.head = dict(type='LinearClsHead', num_classes=10, in_channels=64)

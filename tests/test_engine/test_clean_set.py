@@ -8,20 +8,21 @@ from torch.utils.data import ConcatDataset, Subset
 from mmdrl.datasets import Digits, LongTailDataset
 from mmdrl.datasets.labels import dataset_labels
 from mmdrl.engine.clean_set import with_pipeline
-from mmdrl.errors import ConfigError
+from mmdrl.errors import ConfigError, DataError
 from mmdrl.registry import DATASETS
 
 
 def test_pipeline_is_replaced_in_copies_through_every_wrapper() -> None:
     digits = Digits(pipeline=[dict(type='PackInputs')])
     tail = LongTailDataset(digits, imbalance_ratio=2, max_count=20)
-    wrapped = ConcatDataset([tail, Subset(RepeatDataset(digits, 2), [3, len(digits) + 1])])
+    spare = sorted(set(range(len(digits))) - set(tail.indices.tolist()))[:2]
+    wrapped = ConcatDataset([tail, Subset(RepeatDataset(digits, 2), [spare[0], len(digits) + spare[1]])])
     seen = with_pipeline(wrapped, lambda data: ('new', data['gt_label']))
     own = dataset_labels(digits)
-    labels = [*dataset_labels(tail), own[3], own[1]]
+    labels = [*dataset_labels(tail), *own[spare]]
     assert [seen[index] for index in range(len(seen))] == [('new', label) for label in labels]
     assert 'inputs' in wrapped[0]
-    assert seen.datasets[0].dataset.data_bytes is digits.data_bytes  # annotations are not copied
+    assert seen.datasets[0].dataset._columns is digits._columns  # annotations are not copied
 
 
 def test_repeats_go_at_every_level_and_the_original_stays() -> None:
@@ -33,10 +34,14 @@ def test_repeats_go_at_every_level_and_the_original_stays() -> None:
     both = dict(type='ConcatDataset', datasets=parts, ignore_keys=['class_counts'])
     live = DATASETS.build(dict(type='RepeatDataset', times=2, dataset=both))
     before = len(live)
-    seen = with_pipeline(live, lambda data: data['gt_label'])
-    labels = [*dataset_labels(DATASETS.build(tail)), *dataset_labels(DATASETS.build(digits))]
-    assert len(seen) == len(labels) < before
-    assert [seen[index] for index in range(len(seen))] == labels
+    seen = with_pipeline(live, lambda data: (data['gt_label'], data['img'].tobytes()))
+    images = [seen[index] for index in range(len(seen))]
+    first = DATASETS.build(tail)
+    assert len(images) == 1797 < before  # the images of the tail are among the digits
+    assert [label for label, _ in images[: len(first)]] == first.get_gt_labels().tolist()
+    everything = Digits()
+    expected = [everything.get_data_info(index) for index in range(1797)]
+    assert sorted(images) == sorted((data['gt_label'], data['img'].tobytes()) for data in expected)
     assert len(live) == before
     assert 'inputs' in live[0]
 
@@ -47,7 +52,7 @@ def test_image_that_the_pipeline_refuses_is_an_error_and_no_other_image(wrapped:
     tail = LongTailDataset(digits, imbalance_ratio=2, max_count=20)
     first = dataset_labels(tail if wrapped else digits)[0]
     seen = with_pipeline(tail if wrapped else digits, lambda data: None if data['gt_label'] == first else data)
-    with pytest.raises(Exception, match='None'):
+    with pytest.raises(DataError, match='gave nothing for image'):
         seen[0]
     assert not digits.test_mode
     assert 'inputs' in tail[0]

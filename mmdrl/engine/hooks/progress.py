@@ -7,7 +7,7 @@ from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.runner import IterBasedTrainLoop, Runner
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -32,7 +32,7 @@ class ProgressHook(Hook):
         atexit.register(self._stop)  # a run that breaks off must not leave the cursor hidden
 
     def before_train_epoch(self, runner: Runner) -> None:
-        """Draw an empty bar."""
+        """Draw the bar, empty unless the run resumes."""
         if not (is_main_process() and self.console.is_terminal):
             return
         stage = runner.message_hub.runtime_info.get('stage', 'train')
@@ -45,7 +45,10 @@ class ProgressHook(Hook):
             console=self.console,
             transient=True,
         )
-        self._task = self._progress.add_task('', total=len(runner.train_dataloader), losses='')
+        done, total = getattr(runner.train_loop, 'first_batch', 0), len(runner.train_dataloader)
+        if isinstance(runner.train_loop, IterBasedTrainLoop):
+            done, total = runner.iter, runner.max_iters
+        self._task = self._progress.add_task('', total=total, completed=done, losses='')
         self._progress.start()
         self._streams = [(handler, handler.stream) for handler in _console_handlers(runner.logger)]
         for handler, _ in self._streams:

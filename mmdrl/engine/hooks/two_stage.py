@@ -14,6 +14,7 @@ from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
+from mmdrl.engine.loops.order import order_seed, set_order_seeds
 from mmdrl.engine.model_parts import initialise_anew, matching_modules, unwrap
 from mmdrl.engine.stage_fit import check_stage, loss_scales
 from mmdrl.engine.stage_plan import Stage, StagePlan
@@ -59,6 +60,7 @@ class TwoStageHook(Hook):
         self._base_lr = [group.get('initial_lr', group['lr']) for group in _param_groups(runner)]
         loaders = [self._build_loader(runner, stage) for stage in self.plan.stages]
         self._loaders: list[DataLoader | None] = [*loaders]
+        self._seeds = [order_seed(loader) for loader in loaders]
         loop._max_iters = sum(s.epochs * len(loader) for s, loader in zip(self.plan.stages, loaders, strict=True))
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
@@ -71,6 +73,9 @@ class TwoStageHook(Hook):
                 f'The checkpoint was trained with stages {saved and saved["plan"]}, the config has '
                 f'{self.plan.outline()}. Resume with the config it was trained with, or start anew with load_from.'
             )
+        if 'seeds' in saved:  # not in those of earlier versions
+            set_order_seeds(self._loaders, saved['seeds'])
+            self._seeds = saved['seeds']
         self._set_up(runner, saved['current'])
         for stage in reversed(self.plan.stages[: self.current + 1]):
             if stage.has_own_schedule:
@@ -80,10 +85,11 @@ class TwoStageHook(Hook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Keep stage and plan in the checkpoint."""
-        checkpoint['stages'] = dict(current=self.current, plan=self.plan.outline())
+        checkpoint['stages'] = dict(current=self.current, plan=self.plan.outline(), seeds=self._seeds)
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Enter the stage to which the epoch belongs."""
+        self._is_model_set = False
         index = self.plan.index_at(runner.epoch)
         if index == self.current:
             return
@@ -108,9 +114,10 @@ class TwoStageHook(Hook):
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Keep frozen parts in eval mode: the loop calls ``model.train()`` after every epoch's start."""
-        if batch_idx == 0:
+        if not self._is_model_set:
             for module in self._frozen:
                 module.eval()
+            self._is_model_set = True
 
     def _describe(self, index: int) -> str:
         first, last = self.plan.begin(index) + 1, self.plan.begin(index + 1)

@@ -1,0 +1,63 @@
+"""Epochs that go on where they were interrupted."""
+
+from typing import Any
+
+from mmengine.runner import EpochBasedTrainLoop
+from torch import nn
+
+from mmdrl.registry import LOOPS
+
+from .order import rest_of_pass
+from .position import Position
+from .randomness import seed_process
+from .resumable import PositionHook, ResumableLoop
+
+
+@LOOPS.register_module()
+class ResumableEpochLoop(ResumableLoop, EpochBasedTrainLoop):
+    """MMEngine's loop over epochs; a checkpoint saved inside an epoch resumes there.
+
+    The rest of the epoch has the images, the order, the batch numbers and the random numbers (of the training process)
+    that the unbroken run has, for any number of processes with the same total batch. Checkpoints are saved inside an
+    epoch by ``CheckpointHook(by_epoch=False, interval=...)``.
+
+    Args:
+        *args: As ``EpochBasedTrainLoop``.
+        **settings: Likewise: ``max_epochs``, ``val_begin``, ``val_interval``, ``dynamic_intervals``.
+
+    Raises:
+        ConfigError: When a run resumes inside an epoch of other data or another sampler.
+        DataError: If the position in the checkpoint is damaged.
+    """
+
+    by_epoch = True
+
+    def __init__(self, *args: Any, **settings: Any):
+        super().__init__(*args, **settings)
+        self.runner.register_hook(PositionHook(self))
+
+    def position(self, epoch: int, iteration: int) -> Position:
+        """Position of a checkpoint whose ``meta`` names so many finished epochs and iterations."""
+        batches = iteration - self._began if epoch == self._epoch else 0
+        return Position.of(self.dataloader, by_epoch=True, epoch=epoch, batches=batches)
+
+    def position_unsaved(self) -> Position:
+        """The beginning of the epoch."""
+        return Position.of(self.dataloader, by_epoch=True, epoch=self._epoch, batches=0)
+
+    def run(self) -> nn.Module:
+        """Train."""
+        self.find_place()
+        return super().run()
+
+    def run_epoch(self) -> None:
+        """Train one epoch, or what is left of it."""
+        seed_process(self.runner.seed, 'epoch', self._epoch)
+        self.runner.call_hook('before_train_epoch')
+        self.runner.model.train()
+        loader = rest_of_pass(self.dataloader, self.first_batch) if self.first_batch else self.dataloader
+        for index, batch in enumerate(self.seeded(iter(loader)), self.first_batch):
+            self.run_iter(index, batch)
+        self.runner.call_hook('after_train_epoch')
+        self._epoch += 1
+        self._began, self.first_batch = self._iter, 0
