@@ -7,7 +7,14 @@ anything else that escapes is a bug and keeps its traceback.
 
 
 class MMDRLError(Exception):
-    """Something in the user's set-up, config or data that the user can mend."""
+    """Something in the user's set-up, config or data that the user can mend.
+
+    A loader worker cannot hand on the exception itself: torch raises another one of the same class in the main
+    process, whose message is the worker's whole traceback. Of that only the sentence at its end is kept.
+    """
+
+    def __init__(self, message: object = '', *arguments: object):
+        super().__init__(_last_sentence(type(self), str(message)), *arguments)
 
 
 class HostError(MMDRLError, ImportError):
@@ -28,3 +35,10 @@ class LaunchError(MMDRLError, RuntimeError):
 
 class DivergenceError(MMDRLError, RuntimeError):
     """Training has gone astray: features, radii or centroids are no longer finite numbers."""
+
+
+def _last_sentence(kind: type, message: str) -> str:
+    """The message itself, or the one at the end of a worker's traceback."""
+    if not (message.startswith(f'Caught {kind.__name__} in ') and 'Original Traceback' in message):
+        return message
+    return message.rpartition(f'\n{kind.__module__}.{kind.__qualname__}: ')[2].strip()

@@ -74,6 +74,11 @@ def test_training_labels_must_fit_the_head(
         ('train/a.JPEG\n', r'line 2: expected "path label".*train/a\.JPEG'),
         ('train/a.JPEG cat\n', r'line 2: .*cat'),
         ('train/a.JPEG -1\n', r'line 2: .*-1'),
+        ('train/a.JPEG 1000\n', r'line 2: there are 1000 classes.*got class 1000'),
+        ('train/../../a.JPEG 0\n', r'line 2: paths must be relative'),
+        ('train/x.JPEG 1\n', r'line 2: every image must occur once.*line 1'),
+        ('train/y.JPEG 2\n', r'no image of class 1'),
+        ('train/y.JPEG 1\n', r'not the published ImageNet_LT_train\.txt: expected 115,846 images'),
     ],
 )
 def test_broken_list_is_named_with_its_line(tmp_path: Path, row: str, message: str) -> None:
@@ -86,8 +91,23 @@ def test_broken_list_is_named_with_its_line(tmp_path: Path, row: str, message: s
 def test_list_whose_images_are_elsewhere_is_named(tmp_path: Path) -> None:
     (tmp_path / 'ImageNet_LT_train.txt').write_text('trian/x.JPEG 0\n')
     cfg = load_config(str(ROOT / 'configs/drl_r50_imagenet-lt.py'), work_dir=str(tmp_path / 'run'))
-    cfg.train_dataloader.dataset.data_root = str(tmp_path)
-    refused(cfg, DataError, r'names trian/x\.JPEG, but there is no file')
+    cfg.train_dataloader.dataset.update(data_root=str(tmp_path), check_numbers=False)
+    refused(cfg, DataError, r'None of the images .*ImageNet_LT_train\.txt exists: expected .*trian/x\.JPEG\.')
+
+
+def test_lists_of_mmpretrain_are_looked_at_too(tmp_path: Path) -> None:
+    cfg = short_config(tmp_path / 'run')
+    cfg.train_dataloader.dataset = dict(type='CustomDataset', data_root=str(tmp_path), ann_file='list.txt')
+    for text, message in (('a.jpg 0\nb.jpg\n', 'line 2: expected'), ('a.jpg 0\n', r'names a\.jpg, but there is no')):
+        (tmp_path / 'list.txt').write_text(text)
+        refused(cfg, DataError, message)
+
+
+def test_argument_that_a_list_does_not_have_is_refused(tmp_path: Path) -> None:
+    cfg = load_config(str(ROOT / 'configs/drl_r50_imagenet-lt.py'), work_dir=str(tmp_path / 'run'))
+    cfg.train_dataloader.dataset.update(data_root=str(tmp_path), splits='train')
+    cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
+    refused(cfg, ConfigError, 'splits')
 
 
 def test_data_set_that_downloads_itself_is_let_through(tmp_path: Path) -> None:

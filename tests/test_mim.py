@@ -33,6 +33,7 @@ def test_imagenet_lt_flagship_trains_on_two_cpu_processes(tmp_path: Path) -> Non
     root = make_imagenet_lt(tmp_path / 'imagenet')
     options = [
         *(f'{part}_dataloader.dataset.data_root={root}' for part in ('train', 'val', 'test')),
+        *(f'{part}_dataloader.dataset.check_numbers=False' for part in ('train', 'val', 'test')),
         *(f'{part}_dataloader.num_workers=0' for part in ('train', 'val', 'test')),
         'train_dataloader.batch_size=2',
         'train_dataloader.num_batch_per_epoch=1',

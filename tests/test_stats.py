@@ -1,12 +1,14 @@
 """Class counts and shot groups against published numbers."""
 
+from decimal import Decimal, localcontext
+
 import numpy as np
 import pytest
 from cases import saying
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mmdrl.stats import long_tail_counts, shot_groups
+from mmdrl.stats import class_statistics, gini, imbalance_ratio, long_tail_counts, shot_groups
 
 PROFILES = ('exp', 'step', 'pareto')
 # Training images of the public CIFAR-LT splits (imbalance factors 1/ratio): totals over all classes.
@@ -16,8 +18,10 @@ CIFAR_LT_TOTALS = [
     (100, 500, 50, 12608),
     (100, 500, 20, 15907),
     (100, 500, 10, 19573),
+    (10, 5000, 200, 11203),
     (10, 5000, 100, 12406),
     (10, 5000, 50, 13996),
+    (10, 5000, 20, 17023),
     (10, 5000, 10, 20431),
 ]
 
@@ -53,6 +57,38 @@ def test_step_profile_keeps_the_larger_half_at_the_maximum(num_classes, expected
 )
 def test_pareto_profile_is_a_power_of_the_rank(num_classes, max_count, ratio, expected):
     assert long_tail_counts(num_classes, max_count, ratio, profile='pareto').tolist() == expected
+
+
+def whole_images(profile: str, num_classes: int, max_count: int, ratio: int, c: int) -> int:
+    """The formula of the docstring in 60 digits, cut to whole images; 1e-40 keeps what is whole whole."""
+    with localcontext() as context:
+        context.prec = 60
+        rho, last = Decimal(ratio), Decimal(max(num_classes - 1, 1))
+        if profile == 'exp':
+            images = max_count / (rho.ln() * c / last).exp()
+        elif profile == 'step':
+            images = Decimal(max_count) if c < (num_classes + 1) // 2 else max_count / rho
+        else:
+            images = max_count / (Decimal(c + 1).ln() * rho.ln() / Decimal(max(num_classes, 2)).ln()).exp()
+        return int(images + Decimal('1e-40'))
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    profile=st.sampled_from(PROFILES),
+    num_classes=st.integers(2, 120),
+    ratio=st.integers(1, 500),
+    smallest=st.integers(1, 40),
+    extra=st.integers(0, 3),
+)
+@example(profile='pareto', num_classes=8, ratio=8, smallest=12, extra=4)
+@example(profile='pareto', num_classes=100, ratio=100, smallest=12, extra=0)
+@example(profile='exp', num_classes=4, ratio=27, smallest=9, extra=0)
+@example(profile='exp', num_classes=11, ratio=1024, smallest=3, extra=0)
+def test_counts_are_the_formula_in_exact_arithmetic(profile, num_classes, ratio, smallest, extra):
+    max_count = ratio * smallest + extra
+    counts = long_tail_counts(num_classes, max_count, ratio, profile=profile)
+    assert counts.tolist() == [whole_images(profile, num_classes, max_count, ratio, c) for c in range(num_classes)]
 
 
 @settings(deadline=None)
@@ -169,3 +205,101 @@ def test_shot_groups_partition_the_classes(counts, few, width, edges):
 def test_bad_shot_group_arguments(counts, options, words):
     with pytest.raises(ValueError, match=saying(*words)):
         shot_groups(counts, **options)
+
+
+counts_of_sets = st.lists(st.integers(0, 5000), min_size=1, max_size=60).filter(any)
+
+
+def mean_difference(counts: list[int]) -> float:
+    """Gini's own definition: half the mean absolute difference of all pairs, over the mean."""
+    size, total = len(counts), sum(counts)
+    return sum(abs(one - other) for one in counts for other in counts) / (2 * size * total)
+
+
+@settings(deadline=None)
+@given(counts_of_sets)
+def test_gini_is_half_the_relative_mean_difference(counts):
+    assert gini(counts) == pytest.approx(mean_difference(counts), abs=1e-12)
+
+
+@settings(deadline=None)
+@given(counts_of_sets, st.integers(1, 9), st.randoms(use_true_random=False))
+def test_gini_knows_neither_order_nor_scale_nor_copies(counts, times, random):
+    value = gini(counts)
+    assert 0 <= value <= 1 - 1 / len(counts) + 1e-12
+    assert gini(random.sample(counts, len(counts))) == value
+    assert gini([count * times for count in counts]) == pytest.approx(value, abs=1e-12)
+    assert gini(counts * times) == pytest.approx(value, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ('counts', 'value'),
+    [([7] * 9, 0), ([5], 0), ([1, 0, 0, 0], 3 / 4), ([1, 2, 3, 4], 1 / 4), ([1000] + [0] * 999, 0.999)],
+)
+def test_gini_by_hand(counts, value):
+    assert gini(counts) == pytest.approx(value, abs=1e-15)
+
+
+def test_gini_of_counts_that_overflow_as_integers():
+    assert gini(np.full(8142, 2**40)) == 0
+    assert gini(np.array([200, 1], dtype=np.uint8)) == pytest.approx(199 / 402)
+
+
+@pytest.mark.parametrize(('counts', 'ratio'), [([500, 5, 30], 100), ([7, 7], 1), ([3], 1), ([5, 2], 2.5)])
+def test_imbalance_ratio_is_largest_over_smallest(counts, ratio):
+    assert imbalance_ratio(counts) == ratio
+
+
+@pytest.mark.parametrize('function', [gini, imbalance_ratio, class_statistics])
+@pytest.mark.parametrize(
+    ('counts', 'words'),
+    [
+        ([], (r'\(0,\)',)),
+        ([[1, 2]], (r'\(1, 2\)',)),
+        (3, (r'\(\)',)),
+        ([3, -1], ('-1', 'class 1')),
+        ([3, float('nan')], ('nan', 'class 1')),
+        ([0, 0], ('none|empty', '2')),
+    ],
+)
+def test_counts_that_are_none(function, counts, words):
+    with pytest.raises(ValueError, match=saying(*words)):
+        function(counts)
+
+
+def test_empty_class_has_no_ratio():
+    with pytest.raises(ValueError, match=saying('1 of 3', 'class 1')):
+        imbalance_ratio([4, 0, 2])
+    assert class_statistics([4, 0, 2])['imbalance_ratio'] is None
+    assert class_statistics([4, 0, 2])['empty_classes'] == 1
+
+
+def test_statistics_of_cifar_lt():
+    """Total and groups as published for ratio 100; mean and ratio follow from them."""
+    numbers = class_statistics(long_tail_counts(100, 500, 100))
+    assert numbers['images'] == 10_847
+    assert (numbers['largest'], numbers['smallest']) == (500, 5)
+    assert (numbers['mean'], numbers['imbalance_ratio']) == (108.47, 100)
+    assert tuple(numbers[f'{group}_classes'] for group in ('many', 'medium', 'few')) == (35, 35, 30)
+    assert sum(numbers[f'{group}_images'] for group in ('many', 'medium', 'few')) == 10_847
+    assert class_statistics(long_tail_counts(100, 500, 100), edges='inclusive')['few_classes'] == 31
+
+
+def test_statistics_by_hand():
+    assert class_statistics([200, 50, 30, 4]) == dict(
+        images=284,
+        classes=4,
+        empty_classes=0,
+        largest=200,
+        smallest=4,
+        mean=71.0,
+        median=40.0,
+        imbalance_ratio=50.0,
+        gini=pytest.approx(mean_difference([200, 50, 30, 4])),
+        many_classes=1,
+        many_images=200,
+        medium_classes=2,
+        medium_images=80,
+        few_classes=1,
+        few_images=4,
+    )

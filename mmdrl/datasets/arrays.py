@@ -1,101 +1,73 @@
-"""Images and labels of one ``.npz`` file as an MMPretrain data set.
+"""Images and labels of plain arrays as an MMPretrain data set.
 
-The file holds ``images`` and ``labels`` and, if wanted, ``class_names``. It is read with pickling
-refused, so a file from a stranger can hold wrong numbers but no code.
+The images of a ``.npz`` saved by ``numpy.savez``, or of a ``.npy``, are mapped into memory: opening costs
+nothing, and all processes share them.
 """
 
-import zipfile
-import zlib
-from pathlib import Path
+import os
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
-from mmpretrain.datasets import BaseDataset
+from mmengine.dataset import force_full_init
 from numpy.typing import NDArray
 
+from mmdrl.datasets.array_file import read_arrays
+from mmdrl.datasets.columns import Column, ColumnDataset
 from mmdrl.datasets.labels import check_labels
-from mmdrl.errors import DataError
+from mmdrl.datasets.mapped_images import MappedImages
 from mmdrl.registry import DATASETS
 
 
 @DATASETS.register_module()
-class ArrayDataset(BaseDataset):
-    """Images of an ``.npz`` file; a sample has ``img`` (H, W, C) uint8, ``gt_label`` and ``sample_idx``.
+class ArrayDataset(ColumnDataset):
+    """Images of one array; a sample has ``img`` (H, W, C) uint8, ``gt_label`` and ``sample_idx``.
 
-    The images are in memory already: the pipeline starts without ``LoadImageFromFile``.
+    The images are there already: the pipeline starts without ``LoadImageFromFile``.
 
     Args:
         data_file: ``.npz`` file with ``images`` of shape ``(N, H, W, C)`` or ``(N, H, W)``, uint8, and
             ``labels`` of shape ``(N,)``, integer, from 0. Strings in ``class_names``, shape ``(K,)``,
-            become ``metainfo['classes']`` unless the config names the classes.
-        data_root: Folder of a relative ``data_file``.
+            become ``metainfo['classes']`` unless the config names the classes. ``index``, shape ``(N,)``, may
+            give the position of each image in the set that these were cut from. Or a ``.npy`` file: the images.
+        data_root: Folder of a relative ``data_file`` and ``labels_file``.
+        labels_file: ``.npy`` file with the labels for a ``.npy`` of images.
         **kwargs: Of :class:`mmpretrain.datasets.BaseDataset`, such as ``pipeline`` and ``test_mode``.
 
     Raises:
-        DataError: If the file is missing or is not what is described above.
+        ConfigError: If ``labels_file`` does not go with ``data_file``.
+        DataError: If a file is missing or is not what is described above. The pixels of an ``.npz`` are
+            compared with its checksum; a ``.npy`` has none.
     """
 
-    def __init__(self, data_file: str, data_root: str = '', **kwargs: Any):
+    def __init__(self, data_file: str, data_root: str = '', labels_file: str = '', **kwargs: Any):
+        self.labels_file = os.path.join(data_root, labels_file) if labels_file else ''
         super().__init__(ann_file=data_file, data_root=data_root, **kwargs)
 
-    def load_data_list(self) -> list[dict]:
-        """One dict with ``img`` and ``gt_label`` per image."""
-        images, labels, class_names = read_arrays(self.ann_file)
-        if class_names is not None:
-            self._metainfo.setdefault('classes', class_names)
+    def load_columns(self) -> dict[str, Column]:
+        """The columns ``img`` and ``gt_label``."""
+        arrays = read_arrays(self.ann_file, self.labels_file)
+        if arrays.class_names is not None:
+            self._metainfo.setdefault('classes', arrays.class_names)
         num_classes = len(self.CLASSES) if self.CLASSES is not None else None
-        check_labels(labels, num_classes, where=f"'labels' of {self.ann_file}")
-        return [dict(img=image, gt_label=label) for image, label in zip(images, labels.tolist(), strict=True)]
+        check_labels(arrays.labels, num_classes, where=f"'labels' of {self.labels_file or self.ann_file}")
+        self._index = arrays.index
+        return {'img': arrays.images, 'gt_label': arrays.labels}
 
+    def image_source(self) -> Hashable:
+        """The file of the images."""
+        return os.path.realpath(os.path.expanduser(self.ann_file))
 
-def read_arrays(
-    data_file: str | Path,
-) -> tuple[NDArray[np.uint8], NDArray[np.int64], tuple[str, ...] | None]:
-    """Images ``(N, H, W, C)``, labels ``(N,)`` and class names (None if the file has none) of an ``.npz``.
+    @property
+    @force_full_init
+    def index(self) -> NDArray[np.int64] | None:
+        """Position of each image in the set it was cut from, shape ``(N,)``; None if the file does not say."""
+        return None if self._index is None else self._index[self.rows()]
 
-    Raises:
-        DataError: If the file is missing, is no ``.npz``, needs pickling, lacks an array, or holds one
-            of another type or shape.
-    """
-    path = Path(data_file).expanduser()
-    if not path.is_file():
-        raise DataError(f'There is no data file {path}. Are data_root and data_file right, relative to here?')
-    try:
-        archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise DataError(f'{path} holds a single array; save images and labels with numpy.savez.')
-        with archive:
-            arrays = {key: archive[key] for key in ('images', 'labels', 'class_names') if key in archive}
-            stored = archive.files
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(
-            f'{path} cannot be read as an .npz of plain arrays ({error}). Object arrays and pickles are '
-            'refused; save uint8 images and integer labels with numpy.savez.'
-        ) from error
-    for key in ('images', 'labels'):
-        if key not in arrays:
-            raise DataError(f"{path} must hold an array '{key}'; it holds {stored or 'nothing'}.")
-    images, labels, names = arrays['images'], arrays['labels'], arrays.get('class_names')
-    if images.dtype != np.uint8 or images.ndim not in (3, 4):
-        raise DataError(
-            f"'images' of {path} must be uint8 of shape (N, H, W, C) or (N, H, W), "
-            f'got {images.dtype} of shape {images.shape}.'
-        )
-    if not np.issubdtype(labels.dtype, np.integer) or labels.ndim != 1:
-        raise DataError(
-            f"'labels' of {path} must be integers of shape (N,), got {labels.dtype} of shape {labels.shape}."
-        )
-    if len(images) != len(labels) or len(images) == 0:
-        raise DataError(
-            f'{path} must hold one label per image and at least one image, '
-            f'got {len(images)} images and {len(labels)} labels.'
-        )
-    if names is not None and (names.dtype.kind != 'U' or names.ndim != 1):
-        raise DataError(
-            f"'class_names' of {path} must be strings of shape (K,), got {names.dtype} of shape {names.shape}."
-        )
-    if images.ndim == 3:
-        images = images[..., np.newaxis]
-    return images, labels.astype(np.int64), None if names is None else tuple(names.tolist())
+    def extra_repr(self) -> list[str]:
+        """The file, and whether its images are mapped."""
+        body = [f'Data file: \t{self.ann_file}']
+        if self._fully_initialized:
+            is_mapped = isinstance(self._columns['img'], MappedImages)
+            body.append(f'Images: \t{"mapped, shared by all processes" if is_mapped else "in memory"}')
+        return body

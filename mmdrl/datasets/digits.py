@@ -4,16 +4,17 @@
 :class:`~mmdrl.datasets.LongTailDataset` they make a long-tailed set that trains on a CPU in seconds.
 """
 
+from collections.abc import Hashable
 from typing import Any
 
 import numpy as np
-from mmpretrain.datasets import BaseDataset
 
+from mmdrl.datasets.columns import Column, ColumnDataset
 from mmdrl.registry import DATASETS
 
 
 @DATASETS.register_module()
-class Digits(BaseDataset):
+class Digits(ColumnDataset):
     """The 1797 digits of scikit-learn; ``img`` is (8, 8, 1) uint8, ink bright on black.
 
     The 17 grey levels 0..16 of the source are spread over 0..255. A split is not built in: take the
@@ -31,10 +32,14 @@ class Digits(BaseDataset):
     def __init__(self, **kwargs: Any):
         super().__init__(ann_file='', **kwargs)
 
-    def load_data_list(self) -> list[dict]:
-        """One dict with ``img`` and ``gt_label`` per digit."""
+    def load_columns(self) -> dict[str, Column]:
+        """The columns ``img`` and ``gt_label``."""
         from sklearn.datasets import load_digits  # costs a second, and only this set needs it
 
         digits = load_digits()
         images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., np.newaxis]  # (1797, 8, 8, 1)
-        return [dict(img=image, gt_label=int(label)) for image, label in zip(images, digits.target, strict=True)]
+        return {'img': images, 'gt_label': digits.target.astype(np.int64)}
+
+    def image_source(self) -> Hashable:
+        """The digits are the same whenever they are read."""
+        return 'scikit-learn'

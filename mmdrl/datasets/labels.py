@@ -7,35 +7,40 @@ hand it on (ConcatDataset and RepeatDataset have no ``get_gt_labels``), so it is
 from typing import Any
 
 import numpy as np
-from mmengine.dataset import ClassBalancedDataset, RepeatDataset
-from mmengine.runner.runner import _SlicedDataset
 from mmpretrain.datasets import KFoldDataset
 from numpy.typing import ArrayLike, NDArray
-from torch.utils.data import ConcatDataset, Subset
 
+from mmdrl.datasets.same_images import distinct_images, image_ids
+from mmdrl.datasets.wrappers import parts_of, read, whole_dataset
 from mmdrl.errors import DataError
+
+__all__ = ['check_labels', 'dataset_labels', 'distinct_images', 'image_ids', 'whole_dataset']
 
 
 def dataset_labels(dataset: Any) -> NDArray[np.int64]:
     """Label of every sample, in the order of ``dataset[0]``, ``dataset[1]``, ...
 
-    Looks through ConcatDataset, RepeatDataset, ClassBalancedDataset, KFoldDataset, torch's Subset and
-    the slice that ``num_batch_per_epoch`` makes. Below them asks ``get_gt_labels()``, else
-    ``get_cat_ids(i)``, else ``get_data_info(i)['gt_label']``; no image is loaded for it.
+    Looks through the wrappers of :func:`mmdrl.datasets.wrappers.parts_of`. Below them asks ``get_gt_labels()``,
+    else ``get_cat_ids(i)``, else ``get_data_info(i)['gt_label']``; no image is loaded for it.
 
     Args:
         dataset: Data set of MMEngine or MMPretrain with one label per sample.
 
     Returns:
-        Labels, shape ``(N,)`` with N the length of the data set.
+        Labels, shape ``(N,)`` with N the length of the data set; the caller's own.
 
     Raises:
         DataError: If the data set tells no labels, more than one per sample, or a number of them that
             is not its length.
     """
-    if not isinstance(dataset, _SlicedDataset) and hasattr(dataset, 'full_init'):
-        dataset.full_init()
-    labels = np.asarray(_labels_through_wrappers(dataset))
+    read(dataset)
+    # KFoldDataset asks the data set behind it, which may not have the method.
+    tells_itself = hasattr(type(dataset), 'get_gt_labels') and not isinstance(dataset, KFoldDataset)
+    parts = None if tells_itself else parts_of(dataset)
+    if parts is None:
+        labels = np.asarray(_own_labels(dataset))
+    else:
+        labels = np.concatenate([dataset_labels(part)[positions] for part, positions in parts])
     name = type(dataset).__name__
     if labels.ndim != 1 or not (np.issubdtype(labels.dtype, np.integer) or labels.size == 0):
         raise DataError(
@@ -45,36 +50,6 @@ def dataset_labels(dataset: Any) -> NDArray[np.int64]:
     if len(labels) != len(dataset):
         raise DataError(f'{name} has {len(dataset)} samples but tells {len(labels)} labels.')
     return labels.astype(np.int64)
-
-
-def whole_dataset(dataset: Any) -> Any:
-    """The data set behind ``num_batch_per_epoch``, which shortens an epoch and leaves the classes as they are."""
-    return dataset._dataset if isinstance(dataset, _SlicedDataset) else dataset
-
-
-def unrepeated_dataset(dataset: Any) -> Any:
-    """The data set with every image once: behind wrappers that repeat images or shorten an epoch."""
-    while isinstance(dataset, (RepeatDataset, ClassBalancedDataset, _SlicedDataset)):
-        dataset = whole_dataset(dataset) if isinstance(dataset, _SlicedDataset) else dataset.dataset
-    return dataset
-
-
-def _labels_through_wrappers(dataset: Any) -> ArrayLike:
-    """Labels from the parts of a wrapper, or from the data set itself."""
-    # The slice comes first: it forwards every attribute, get_gt_labels of the whole set among them.
-    if isinstance(dataset, _SlicedDataset):
-        return dataset_labels(dataset._dataset)[: len(dataset)]
-    if isinstance(dataset, Subset):
-        return dataset_labels(dataset.dataset)[np.asarray(dataset.indices, dtype=np.int64)]
-    if isinstance(dataset, ConcatDataset):
-        return np.concatenate([dataset_labels(part) for part in dataset.datasets])
-    if isinstance(dataset, RepeatDataset):
-        return np.tile(dataset_labels(dataset.dataset), dataset.times)
-    if isinstance(dataset, ClassBalancedDataset):
-        return dataset_labels(dataset.dataset)[dataset.repeat_indices]
-    if isinstance(dataset, KFoldDataset):
-        return dataset_labels(dataset.dataset)  # its full_init put the fold in place of the whole set
-    return _own_labels(dataset)
 
 
 def _own_labels(dataset: Any) -> ArrayLike:

@@ -2,45 +2,59 @@
 
 Both parts come from one shuffle of each class: its first images are held out, the next ones make the
 tail. So they cannot overlap, the held-out part is the same for every imbalance ratio, and with nothing
-held out the tail is the published CIFAR-LT selection, order included.
+held out the tail is the published CIFAR-LT selection, order included. A published selection can also be
+read from a file; then the held-out part comes from what it leaves out.
 """
 
-from typing import Any, Literal, get_args
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from mmengine.dataset import BaseDataset, force_full_init
 from numpy.typing import NDArray
 
+from mmdrl.datasets.columns import same_class_after
 from mmdrl.datasets.labels import check_labels, dataset_labels
-from mmdrl.errors import ConfigError, DataError
+from mmdrl.datasets.long_tail_settings import ClassOrder, LongTailSettings, Part
+from mmdrl.datasets.selection import select
+from mmdrl.datasets.wrappers import locate, metainfo_of
+from mmdrl.errors import DataError
 from mmdrl.registry import DATASETS
-from mmdrl.stats import Profile, long_tail_counts
-
-Part = Literal['train', 'holdout']
+from mmdrl.stats import Edges, Profile, imbalance_ratio, shot_groups
 
 
 @DATASETS.register_module()
 class LongTailDataset:
     """A wrapped data set thinned to a long-tail profile, or the balanced part held out from it.
 
+    An image that the wrapped set repeats (RepeatDataset, ConcatDataset, ...) is there once, from its first place. A
+    sample that the pipeline cannot give is replaced by the next one of its class in this part.
+
     Args:
-        dataset: Data set or its config.
-        imbalance_ratio: Images of the largest class over those of the smallest, at least 1.
-        profile: Law by which the counts fall with the label, see :func:`mmdrl.stats.long_tail_counts`.
-        seed: Of the shuffle. Both parts must be given the same.
+        dataset: Data set or its config, wrapped or not.
+        imbalance_ratio: Images of the largest class over those of the smallest, at least 1. Beside
+            ``indices_file`` it may be left out; given, the selection must have it.
+        profile: Law by which the counts fall, see :func:`mmdrl.stats.long_tail_counts`.
+        seed: Of the shuffle, below 2**32. Both parts must be given the same.
         max_count: Images of the largest class. None: as many as the smallest class of the wrapped set
             has left after the hold-out, so that no class runs short.
         holdout_per_class: Images of every class that are kept out of the tail.
         part: ``'train'``: the tail. ``'holdout'``: the images kept out.
+        class_order: Which class gets the most images, and so on: ``'label'`` (CIFAR-LT), ``'size'`` in the wrapped
+            set with ties by label, or a list of all labels.
+        indices_file: A published selection to take in its order: positions in the original set, as ``.npz``,
+            ``.npy`` or text with one per line. They are looked up in the ``index`` of an
+            :class:`~mmdrl.datasets.ArrayDataset` that has one, else they are positions in the wrapped set.
+        indices_key: Name of the array in an ``.npz`` that holds several.
         lazy_init: Read the wrapped set at the first use instead of now.
 
     Attributes:
-        indices: Positions in the wrapped set, shape ``(n,)``, one class after the other.
+        indices: Positions in the wrapped set, shape ``(n,)``; one class after the other, or as published.
         class_counts: Images per class of this part, shape ``(K,)``; as a list in ``metainfo``, too.
 
     Raises:
         ConfigError: If an argument is out of range.
-        DataError: If a class has too few images.
+        DataError: If a class has too few images, or the published selection does not fit the data.
 
     Source: the rule of the code of Cao et al., "Learning Imbalanced Datasets with Label-Distribution-
     Aware Margin Loss", NeurIPS 2019 (CIFAR-LT is ``profile='exp'``, ``seed=0``, ``holdout_per_class=0``).
@@ -48,33 +62,29 @@ class LongTailDataset:
 
     def __init__(
         self,
-        dataset: BaseDataset | dict,
-        imbalance_ratio: float,
+        dataset: Any,
+        imbalance_ratio: float | None = None,
         profile: Profile = 'exp',
         seed: int = 0,
         max_count: int | None = None,
         holdout_per_class: int = 0,
         part: Part = 'train',
+        class_order: ClassOrder | Sequence[int] = 'label',
+        indices_file: str = '',
+        indices_key: str = '',
         lazy_init: bool = False,
     ):
-        if not imbalance_ratio >= 1:
-            raise ConfigError(
-                f'imbalance_ratio is largest class / smallest class, at least 1, got {imbalance_ratio}. '
-                'A published factor of 0.01 is a ratio of 100.'
-            )
-        for name, value, choices in (('profile', profile, Profile), ('part', part, Part)):
-            if value not in get_args(choices):
-                raise ConfigError(f'{name} must be one of {get_args(choices)}, got {value!r}.')
-        if holdout_per_class < (1 if part == 'holdout' else 0):
-            raise ConfigError(
-                f"holdout_per_class must be at least 0, and at least 1 for part='holdout', got {holdout_per_class}."
-            )
-        self.imbalance_ratio = imbalance_ratio
-        self.profile = profile
-        self.seed = seed
-        self.max_count = max_count
-        self.holdout_per_class = holdout_per_class
-        self.part = part
+        self.settings = LongTailSettings(
+            imbalance_ratio=imbalance_ratio,
+            profile=profile,
+            seed=seed,
+            max_count=max_count,
+            holdout_per_class=holdout_per_class,
+            part=part,
+            class_order=class_order,
+            indices_file=indices_file,
+            indices_key=indices_key,
+        )
         self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
         self._fully_initialized = False
         if not lazy_init:
@@ -90,42 +100,15 @@ class LongTailDataset:
             raise DataError(f'{name} is empty: there is nothing to cut a long tail from.')
         num_classes = int(labels.max()) + 1 if self.CLASSES is None else len(self.CLASSES)
         check_labels(labels, num_classes, where=f'The labels of {name}')
-        available = np.bincount(labels, minlength=num_classes)
-        held = np.full(num_classes, self.holdout_per_class)
-        if self.part == 'holdout':
-            self._check_supply(available, held)
-            self.indices = shuffled_class_indices(labels, held, self.seed)
-        else:
-            self._check_supply(available, held + 1)
-            tail = self._tail_counts(available - held)
-            self._check_supply(available, held + tail)
-            self.indices = shuffled_class_indices(labels, tail, self.seed, first=self.holdout_per_class)
+        self.indices = select(self.dataset, labels, num_classes, self.settings)
         self._labels = labels[self.indices]
         self.class_counts = np.bincount(self._labels, minlength=num_classes)
         self._fully_initialized = True
 
-    def _tail_counts(self, available: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Images per class of the tail, (K,)."""
-        max_count = int(available.min()) if self.max_count is None else self.max_count
-        try:
-            return long_tail_counts(len(available), max_count, self.imbalance_ratio, self.profile)
-        except ValueError as error:
-            raise ConfigError(f'This long tail cannot be cut. {error}') from error
-
-    def _check_supply(self, available: NDArray[np.int64], needed: NDArray[np.int64]) -> None:
-        """Raise if a class has fewer images than are held out and taken for the tail."""
-        is_short = available < needed
-        if is_short.any():
-            short = int(is_short.argmax())
-            raise DataError(
-                f'Class {short} has {available[short]} images, but {needed[short]} are needed, of which '
-                f'{self.holdout_per_class} are held out. Lower max_count or holdout_per_class.'
-            )
-
     @property
     def metainfo(self) -> dict:
         """A copy of the wrapped set's meta information, with ``class_counts`` of this part as a list."""
-        metainfo = dict(self.dataset.metainfo)
+        metainfo = metainfo_of(self.dataset)
         if self._fully_initialized:
             metainfo['class_counts'] = self.class_counts.tolist()
         return metainfo
@@ -135,7 +118,18 @@ class LongTailDataset:
     @property
     def CLASSES(self) -> tuple[str, ...] | None:
         """Names of the classes, or None if the wrapped set has none."""
-        return self.dataset.metainfo.get('classes')
+        return metainfo_of(self.dataset).get('classes')
+
+    @property
+    @force_full_init
+    def actual_imbalance_ratio(self) -> float:
+        """Largest class over smallest class of this part; whole images make it differ from the one asked for."""
+        return imbalance_ratio(self.class_counts)
+
+    @force_full_init
+    def shot_groups(self, many: int = 100, few: int = 20, edges: Edges = 'exclusive') -> dict[str, NDArray[np.bool_]]:
+        """Classes of the many-, medium- and few-shot group, see :func:`mmdrl.stats.shot_groups`."""
+        return shot_groups(self.class_counts, many, few, edges)
 
     @force_full_init
     def __len__(self) -> int:
@@ -143,21 +137,27 @@ class LongTailDataset:
 
     @force_full_init
     def __getitem__(self, index: int) -> Any:
-        position = int(self.indices[index])
-        if not isinstance(self.dataset, BaseDataset) or self.dataset.test_mode:
-            return self.dataset[position]
-        # BaseDataset would replace a broken image by any of its own, and so by one of the other part.
-        for _ in range(self.dataset.max_refetch + 1):
-            data = self.dataset.prepare_data(position)
+        dataset, position = locate(self.dataset, int(self.indices[index]))
+        if not isinstance(dataset, BaseDataset) or dataset.test_mode:
+            return dataset[position]
+        # Left to itself the data set would put any of its images in place of one that the pipeline cannot give.
+        data = dataset.prepare_data(position)
+        if data is not None:
+            return data
+        for other in same_class_after(self._labels, index):
+            dataset, position = locate(self.dataset, int(self.indices[other]))
+            data = dataset.prepare_data(position) if isinstance(dataset, BaseDataset) else dataset[position]
             if data is not None:
                 return data
-            position = int(np.random.choice(self.indices))
-        raise DataError(f'The pipeline gave nothing for {self.dataset.max_refetch + 1} images in turn.')
+        raise DataError(
+            f"The pipeline gave nothing for any image of class {self._labels[index]} in part '{self.settings.part}'."
+        )
 
     @force_full_init
     def get_data_info(self, index: int) -> dict:
-        """Data of one image of this part; its ``sample_idx`` is the position in the wrapped set."""
-        return self.dataset.get_data_info(int(self.indices[index]))
+        """Data of one image of this part; its ``sample_idx`` is the position in the innermost set."""
+        dataset, position = locate(self.dataset, int(self.indices[index]))
+        return dataset.get_data_info(position)
 
     @force_full_init
     def get_cat_ids(self, index: int) -> list[int]:
@@ -169,28 +169,19 @@ class LongTailDataset:
         """Labels of this part, shape ``(n,)``."""
         return self._labels.copy()
 
-
-def shuffled_class_indices(
-    labels: NDArray[np.int64], counts: NDArray[np.int64], seed: int, first: int = 0
-) -> NDArray[np.int64]:
-    """Positions ``first : first + counts[c]`` of each shuffled class c, one class after the other.
-
-    One ``RandomState(seed)`` shuffles the ascending positions of class 0, then of class 1, and so on:
-    the stream of ``np.random.seed(seed)`` in the published code.
-
-    Args:
-        labels: Shape ``(N,)``.
-        counts: Images to take per class, shape ``(K,)``.
-        seed: Of the shuffle.
-        first: Images of every shuffled class to pass over.
-
-    Returns:
-        Positions in ``labels``, shape ``(counts.sum(),)``.
-    """
-    generator = np.random.RandomState(seed)
-    chosen = []
-    for label, count in enumerate(counts):
-        positions = np.flatnonzero(labels == label)
-        generator.shuffle(positions)
-        chosen.append(positions[first : first + count])
-    return np.concatenate(chosen)
+    def __repr__(self) -> str:
+        body = [f'Part: \t{self.settings.part} of {type(self.dataset).__name__}']
+        if self._fully_initialized:
+            counts = self.class_counts
+            groups = ' / '.join(str(int(mask.sum())) for mask in self.shot_groups().values())
+            body += [
+                f'Number of samples: \t{len(self)}',
+                f'Number of categories: \t{len(counts)}',
+                f'Largest and smallest: \t{counts.max()} and {counts.min()}, ratio {self.actual_imbalance_ratio:g}',
+                f'Many / medium / few: \t{groups} (more than 100, fewer than 20)',
+            ]
+        else:
+            body.append("Haven't been initialized")
+        if self.settings.holdout_per_class:
+            body.append(f'Held out: \t{self.settings.holdout_per_class} of every class')
+        return '\n'.join([f'Dataset {type(self).__name__}', *(f'    {line}' for line in body)])

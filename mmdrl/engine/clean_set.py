@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from mmengine.dataset import Compose, DefaultSampler
 from mmengine.runner import Runner
-from torch.utils.data import ConcatDataset, DataLoader
+from torch.utils.data import ConcatDataset, DataLoader, Subset
 
-from mmdrl.datasets.labels import unrepeated_dataset
+from mmdrl.datasets.labels import distinct_images, whole_dataset
 from mmdrl.errors import ConfigError
 from mmdrl.registry import TRANSFORMS
 
@@ -43,27 +43,22 @@ def clean_loader(runner: Runner, pipeline: list[dict[str, Any]] | None) -> DataL
 
 
 def with_pipeline(dataset: Any, pipeline: Any) -> Any:
-    """A copy of a data set with every image once and another pipeline innermost; the original is unchanged.
+    """The data set with every image once, from its first place, and another pipeline; the original is unchanged.
 
     Annotations are shared. Looks through whatever keeps what it wraps as ``.dataset`` or, as ConcatDataset does,
-    ``.datasets``. Repeats go, except below a wrapper that picks by position (Subset, LongTailDataset), whose positions
-    are those in the repeated set. If the pipeline gives nothing for an image, the copy raises instead of drawing
-    another one.
+    ``.datasets``. If the pipeline gives nothing for an image, the copy raises instead of drawing another one.
 
     Raises:
         ConfigError: If a data set in there has no pipeline.
     """
-    dataset = unrepeated_dataset(dataset)
-    if not isinstance(dataset, ConcatDataset):
-        return _renewed(dataset, pipeline)
-    twin = copy(dataset)
-    twin.datasets = [with_pipeline(part, pipeline) for part in dataset.datasets]
-    twin.cumulative_sizes = twin.cumsum(twin.datasets)
-    return twin
+    dataset = whole_dataset(dataset)
+    twin = _renewed(dataset, pipeline)
+    images = distinct_images(dataset)
+    return twin if len(images) == len(dataset) else Subset(twin, images.tolist())
 
 
 def _renewed(dataset: Any, pipeline: Any) -> Any:
-    """The same copy, but every position as it is."""
+    """A copy with the same samples and the other pipeline innermost."""
     twin = copy(dataset)
     if isinstance(dataset, ConcatDataset):
         twin.datasets = [_renewed(part, pipeline) for part in dataset.datasets]

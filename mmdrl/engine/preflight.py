@@ -6,62 +6,81 @@ from typing import Any
 
 from mmengine.config import Config
 
-from mmdrl.errors import DataError
+from mmdrl.datasets.image_lists import ImageListDataset
+from mmdrl.datasets.path_lists import parse_path_list, read_bytes
+from mmdrl.errors import ConfigError, DataError
+from mmdrl.registry import DATASETS
 
-LISTED = ('CustomDataset', 'ImageNet')  # data sets that read `path label` lists
+LISTED = ('CustomDataset', 'ImageNet')  # data sets of MMPretrain that read `path label` lists
 
 
 def check_data_paths(cfg: Config, loaders: tuple[str, ...]) -> None:
     """Every local data folder, file and list that the loaders name must exist, and lists must be well formed.
 
-    A folder without a named file in it is left to the data set: some download what is missing.
+    Of ``mmdrl``'s own data sets over lists the list is read, and a few of the images are looked for. A folder without
+    a named file in it is left to the data set: some download what is missing.
 
     Raises:
+        ConfigError: If one of these has an argument that it does not take.
         DataError: If not; the message names the option that changes the path, or the line of the list.
     """
     for loader in loaders:
         if cfg.get(loader) is None:
             continue
         for option, dataset in _datasets(cfg[loader].get('dataset', {}), f'{loader}.dataset'):
-            root = str(dataset.get('data_root') or '')
-            for key in ('ann_file', 'data_file'):
-                name = str(dataset.get(key) or '')
-                if not name or '://' in root + name:
-                    continue
-                if root and not Path(root).expanduser().is_dir():
-                    raise DataError(
-                        f'Expected the data set in the folder {root}, found none. Put it there, or set '
-                        f'{option}.data_root with --cfg-options.'
-                    )
-                path = Path(root).expanduser() / name
-                if not path.is_file():
-                    raise DataError(f'Expected a file at {path}, found none. Put it there, or set {option}.{key}.')
-                if key == 'ann_file' and str(dataset.get('type')).rpartition('.')[2] in LISTED:
-                    _check_list(path, dataset)
+            _check_dataset(dataset, option)
+
+
+def _check_dataset(config: dict[str, Any], option: str) -> None:
+    """Folder, files and, if it reads a list, list and images of one data set."""
+    root = str(config.get('data_root') or '')
+    own = _list_dataset(config, option)
+    files = {key: str(config.get(key) or '') for key in ('ann_file', 'data_file')}
+    if own is not None:
+        root, files = own.data_root, dict(ann_file=own.ann_file)
+    for key, name in files.items():
+        if not name or '://' in root + name:
+            continue
+        folder = Path(root).expanduser()
+        if root and not folder.is_dir():
+            raise DataError(
+                f'Expected the data set in the folder {root}, found none. Put it there, or set '
+                f'{option}.data_root with --cfg-options.'
+            )
+        path = Path(name) if own is not None else folder / name
+        if not path.is_file():
+            raise DataError(f'Expected a file at {path}, found none. Put it there, or set {option}.{key}.')
+        if str(config.get('type')).rpartition('.')[2] in LISTED and config.get('with_label', True):
+            _check_list(path, config)
+    if own is not None:
+        own.check_folder()
+
+
+def _list_dataset(config: dict[str, Any], option: str) -> ImageListDataset | None:
+    """Our data set over a list as the config has it, not read yet; None for any other."""
+    kind = config.get('type')
+    kind = DATASETS.get(kind) if isinstance(kind, str) else kind
+    if not (isinstance(kind, type) and issubclass(kind, ImageListDataset)):
+        return None
+    settings = {key: value for key, value in config.items() if key not in ('type', '_scope_', 'pipeline')}
+    try:
+        return kind(**dict(settings, lazy_init=True))
+    except TypeError as error:
+        raise ConfigError(f'{option} does not fit {kind.__name__}: {error}.') from error
 
 
 def _check_list(path: Path, dataset: dict[str, Any]) -> None:
-    """Rows ``path label``, as ``CustomDataset`` reads them; the first image must be there."""
-    has_labels = dataset.get('with_label', True)
-    first = None
-    with path.open(encoding='utf-8', errors='replace') as lines:
-        for number, line in enumerate(lines, start=1):
-            image, _, label = line.strip().rpartition(' ') if has_labels else (line.strip(), '', '0')
-            if not image or not label.isdigit():
-                raise DataError(
-                    f'{path}, line {number}: expected "path label" with the label a number from 0, '
-                    f'got {line.strip()[:80]!r}.'
-                )
-            first = first or image
-    if first is None:
-        raise DataError(f'Expected "path label" lines in {path}, found none.')
+    """A list that MMPretrain reads must be well formed, and the first image must be there."""
+    paths, _ = parse_path_list(read_bytes(path), str(path))
     prefix = dataset.get('data_prefix') or ''
     prefix = (prefix.get('img_path') or '') if isinstance(prefix, dict) else prefix
     if dataset.get('split') or '://' in prefix:
         return  # MMPretrain derives the folder from the split
-    image_path = Path(str(dataset.get('data_root') or '')).expanduser() / prefix / first
+    image_path = Path(str(dataset.get('data_root') or '')).expanduser() / prefix / paths[0]
     if not image_path.is_file():
-        raise DataError(f'{path} names {first}, but there is no file {image_path}. Do data_root and data_prefix fit?')
+        raise DataError(
+            f'{path} names {paths[0]}, but there is no file {image_path}. Do data_root and data_prefix fit?'
+        )
 
 
 def _datasets(config: dict[str, Any], option: str) -> Iterator[tuple[str, dict[str, Any]]]:

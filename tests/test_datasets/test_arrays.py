@@ -1,13 +1,22 @@
-"""ArrayDataset: what it reads, and what it refuses."""
+"""ArrayDataset: what it reads and maps, and what it refuses."""
 
+import copy
+import logging
+import os
 import pickle
+import sys
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
+from command import run
+from mmengine.logging import MMLogger
 from numpy.testing import assert_array_equal
 
 from mmdrl.datasets import ArrayDataset
-from mmdrl.errors import DataError
+from mmdrl.datasets.mapped_images import MappedImages
+from mmdrl.errors import ConfigError, DataError
 from mmdrl.registry import DATASETS
 
 
@@ -112,6 +121,10 @@ def test_missing_array_is_named(arrays, save, key):
         ('labels', np.array([0, 1, -1, 2, -4, 0]), 'at least 0, got -1 at position 2'),
         ('class_names', np.array(['a', 'b']), r'in \[0, 2\), got 2 at position 0'),
         ('class_names', np.array([1, 2, 3]), "'class_names' .* must be strings"),
+        ('index', np.array([7, 3, 9, 3, 1, 0]), r"'index' .* different positions .* got 3 2 times \(1 repeated"),
+        ('index', np.array([7, 3, -9, 2, 1, 0]), r"'index' .* at least 0, got -9 .*1 below 0"),
+        ('index', np.arange(6.0), "'index' .* must be integers .* got float64"),
+        ('index', np.arange(5), "'index' .* one number per image, got 6 images and 5 index"),
     ],
 )
 def test_wrong_array_is_refused(arrays, save, key, value, message):
@@ -155,10 +168,11 @@ def test_file_of_another_kind_is_refused(tmp_path, content):
         ArrayDataset(str(file))
 
 
-def test_single_array_file_is_refused(tmp_path):
-    np.save(tmp_path / 'data.npy', np.zeros(3))
+def test_single_array_in_place_of_an_archive_is_refused(tmp_path):
+    with (tmp_path / 'data.npz').open('wb') as file:
+        np.save(file, np.zeros(3))
     with pytest.raises(DataError, match='holds a single array'):
-        ArrayDataset(str(tmp_path / 'data.npy'))
+        ArrayDataset(str(tmp_path / 'data.npz'))
 
 
 def test_truncated_file_is_refused(arrays, tmp_path):
@@ -168,3 +182,191 @@ def test_truncated_file_is_refused(arrays, tmp_path):
     (tmp_path / 'data.npz').write_bytes(content)
     with pytest.raises(DataError, match='cannot be read'):
         ArrayDataset(str(tmp_path / 'data.npz'))
+
+
+SAVES = {
+    'npz': lambda path, images, labels: np.savez(path, images=images, labels=labels),
+    'compressed': lambda path, images, labels: np.savez_compressed(path, images=images, labels=labels),
+    'columns first': lambda path, images, labels: np.savez(path, images=np.asfortranarray(images), labels=labels),
+    'large member': lambda path, images, labels: write_zip64(path, images, labels),
+}
+
+
+def write_zip64(path, images, labels) -> None:
+    """An archive with the extra field that members above 4 GiB have, and a name before the images."""
+    with zipfile.ZipFile(path, 'w') as archive:
+        archive.writestr('a note.txt', 'odd number of bytes')
+        for key, array in (('images', images), ('labels', labels)):
+            with archive.open(f'{key}.npy', 'w', force_zip64=True) as member:
+                np.lib.format.write_array(member, array)
+
+
+@pytest.mark.parametrize('kind', SAVES)
+@pytest.mark.parametrize('has_channels', [True, False])
+def test_images_are_the_same_however_they_were_saved(arrays, tmp_path, kind, has_channels):
+    images = arrays['images'] if has_channels else arrays['images'][..., 0]
+    SAVES[kind](tmp_path / 'data.npz', images, arrays['labels'])
+    dataset = ArrayDataset(str(tmp_path / 'data.npz'))
+    found = np.stack([dataset[position]['img'] for position in range(6)])
+    assert_array_equal(found, images.reshape(6, 5, 4, -1))
+    assert isinstance(dataset._columns['img'], MappedImages) == (kind != 'compressed')
+
+
+@pytest.mark.parametrize('order', ['C', 'F'])
+def test_npy_has_its_labels_beside_it(arrays, tmp_path, order):
+    np.save(tmp_path / 'x.npy', np.asarray(arrays['images'], order=order))
+    np.save(tmp_path / 'y.npy', arrays['labels'])
+    dataset = ArrayDataset('x.npy', data_root=str(tmp_path), labels_file='y.npy')
+    assert_array_equal(dataset[4]['img'], arrays['images'][4])
+    assert_array_equal(dataset.get_gt_labels(), arrays['labels'])
+    assert dataset.index is None
+
+
+def test_image_is_a_plain_array_of_the_pipelines_own(arrays, save):
+    image = ArrayDataset(save(**arrays))[2]['img']
+    assert type(image) is np.ndarray
+    assert image.flags.writeable
+    assert image.flags.owndata
+    assert image.flags.c_contiguous
+
+
+def test_index_follows_the_samples(arrays, save):
+    index = np.array([40, 7, 9, 3, 1, 0], dtype=np.uint16)
+    dataset = ArrayDataset(save(**arrays, index=index), indices=[5, 1])
+    assert dataset.index.tolist() == [0, 7]
+    assert dataset.index.dtype == np.int64
+
+
+def test_compressed_file_says_that_it_cannot_be_shared(arrays, tmp_path):
+    np.savez_compressed(tmp_path / 'data.npz', **arrays)
+    records: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = records.append
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(handler)
+    try:
+        ArrayDataset(str(tmp_path / 'data.npz'))
+    finally:
+        logger.removeHandler(handler)
+    assert any('saved with numpy.savez' in record.getMessage() for record in records)
+
+
+def test_copies_hold_no_pixels(save):
+    images = np.random.default_rng(0).integers(0, 256, (500, 32, 32, 3), dtype=np.uint8)  # 1.5 MB
+    dataset = ArrayDataset(save(images=images, labels=np.zeros(500, int)))
+    content = pickle.dumps(dataset)
+    assert len(content) < 20_000
+    again = pickle.loads(content)
+    assert_array_equal(again[123]['img'], images[123])
+    assert copy.deepcopy(dataset)._columns['img'] is dataset._columns['img']
+
+
+def test_relative_file_is_found_again_from_another_folder(arrays, save, tmp_path, monkeypatch):
+    save(**arrays)
+    monkeypatch.chdir(tmp_path)
+    content = pickle.dumps(ArrayDataset('data.npz'))
+    (tmp_path / 'elsewhere').mkdir()
+    monkeypatch.chdir(tmp_path / 'elsewhere')
+    assert_array_equal(pickle.loads(content)[3]['img'], arrays['images'][3])
+
+
+def test_file_replaced_behind_an_open_set_is_kept_by_it_and_refused_by_a_new_worker(arrays, save, tmp_path):
+    file = save(**arrays)
+    dataset = ArrayDataset(file)
+    content = pickle.dumps(dataset)
+    np.savez(tmp_path / 'new.npz', images=arrays['images'][:5], labels=arrays['labels'][:5])
+    os.replace(tmp_path / 'new.npz', file)
+    assert_array_equal(dataset[5]['img'], arrays['images'][5])
+    with pytest.raises(DataError, match=r'data\.npz was replaced or removed'):
+        pickle.loads(content)
+    os.remove(file)
+    with pytest.raises(DataError, match=r'data\.npz was replaced or removed'):
+        pickle.loads(content)
+
+
+def test_npy_without_labels_and_npz_with_two_are_refused(arrays, save, tmp_path):
+    np.save(tmp_path / 'x.npy', arrays['images'])
+    with pytest.raises(ConfigError, match='give labels_file'):
+        ArrayDataset(str(tmp_path / 'x.npy'))
+    with pytest.raises(ConfigError, match='labels_file is for a'):
+        ArrayDataset(save(**arrays), labels_file='y.npy')
+    with pytest.raises(DataError, match=r'no data file .*y\.npy'):
+        ArrayDataset('x.npy', data_root=str(tmp_path), labels_file='y.npy')
+
+
+@pytest.mark.parametrize('kept', [0, 5, 60, 120, 200])
+def test_truncated_npy_is_refused(arrays, tmp_path, kept):
+    np.save(tmp_path / 'x.npy', arrays['images'])
+    np.save(tmp_path / 'y.npy', arrays['labels'])
+    (tmp_path / 'x.npy').write_bytes((tmp_path / 'x.npy').read_bytes()[:kept])
+    with pytest.raises(DataError, match=r'x\.npy'):
+        ArrayDataset('x.npy', data_root=str(tmp_path), labels_file='y.npy')
+
+
+def test_archive_cut_anywhere_is_refused(arrays, save):
+    file = save(**arrays)
+    content = Path(file).read_bytes()
+    for kept in range(0, len(content), 37):
+        Path(file).write_bytes(content[:kept])
+        with pytest.raises(DataError, match='cannot be read'):
+            ArrayDataset(file)
+
+
+def test_archive_with_a_changed_byte_anywhere_is_refused_or_reads_the_same(arrays, save):
+    """Some bytes, such as the time of a member, mean nothing to the arrays."""
+    file = save(**arrays)
+    content = Path(file).read_bytes()
+    refused = 0
+    for place in range(0, len(content), 5):
+        damaged = bytearray(content)
+        damaged[place] ^= 0x55
+        Path(file).write_bytes(damaged)
+        try:
+            dataset = ArrayDataset(file)
+        except DataError:
+            refused += 1
+            continue
+        assert_array_equal(np.stack([dataset[position]['img'] for position in range(6)]), arrays['images'])
+        assert_array_equal(dataset.get_gt_labels(), arrays['labels'])
+    assert refused > len(content) / 5 / 2
+
+
+@pytest.mark.parametrize('place', [0.1, 0.5, 0.9])
+def test_changed_pixel_of_many_is_refused(save, place):
+    images = np.zeros((100, 32, 32, 3), np.uint8)
+    file = save(images=images, labels=np.zeros(100, int))
+    content = bytearray(Path(file).read_bytes())
+    content[int(len(content) * place)] ^= 1
+    Path(file).write_bytes(content)
+    with pytest.raises(DataError, match=r'cannot be read.*CRC'):
+        ArrayDataset(file)
+
+
+def test_member_shorter_than_its_header_says_is_refused(arrays, tmp_path):
+    """A sound archive, checksums and all, around an array that was cut before it was packed."""
+    for key, array in arrays.items():
+        np.save(tmp_path / f'{key}.npy', array)
+    with zipfile.ZipFile(tmp_path / 'data.npz', 'w') as archive:
+        archive.writestr('images.npy', (tmp_path / 'images.npy').read_bytes()[:-10])
+        archive.write(tmp_path / 'labels.npy', 'labels.npy')
+    with pytest.raises(DataError, match="'images' is truncated"):
+        ArrayDataset(str(tmp_path / 'data.npz'))
+
+
+@pytest.mark.slow
+@pytest.mark.distributed
+@pytest.mark.skipif(sys.platform != 'linux', reason='reads /proc')
+@pytest.mark.parametrize('start_method', ['fork', 'spawn'])
+def test_workers_share_the_images(tmp_path, start_method):
+    """All of 64 MiB costs no worker memory of its own; of what cannot be mapped a spawned worker has a copy."""
+    worker = Path(__file__).parents[1] / 'worker_shared_images.py'
+    answer = run(sys.executable, '-W', 'ignore', worker, start_method, cwd=tmp_path)
+    assert answer.returncode == 0, answer.stdout
+    mapped, packed = (
+        [float(number) for number in line.split()[1:]]
+        for line in answer.stdout.splitlines()
+        if line.startswith(('mapped', 'packed'))
+    )
+    assert len(mapped) == 2
+    assert max(mapped) < 8  # MiB
+    assert start_method == 'fork' or min(packed) > 60  # the same measure does see a copy

@@ -9,7 +9,7 @@ from mmpretrain.datasets import KFoldDataset
 from numpy.testing import assert_array_equal
 from torch.utils.data import Subset
 
-from mmdrl.datasets import LongTailDataset, check_labels, dataset_labels
+from mmdrl.datasets import ArrayDataset, LongTailDataset, check_labels, dataset_labels
 from mmdrl.errors import DataError
 from mmdrl.registry import DATASETS
 
@@ -52,7 +52,9 @@ WRAPPED = {
     'concat of repeats': lambda: ConcatDataset(
         [dict(type='RepeatDataset', dataset=as_config(), times=2), as_config([1, 0])]
     ),
-    'long tail of repeat': lambda: LongTailDataset(RepeatDataset(rows(), 2), 3),
+    'long tail of repeat': lambda: LongTailDataset(RepeatDataset(rows(), 2), 2),
+    'subset of long tail': lambda: Subset(LongTailDataset(rows(), 2), [3, 0]),
+    'subset of class balanced': lambda: Subset(ClassBalancedDataset(rows(), 0.9), [13, 2]),
     'torch subset': lambda: Subset(rows(), [5, 1, 7, 7]),
 }
 
@@ -164,6 +166,13 @@ class OneHot(Unlabelled):
 def test_data_without_one_label_per_sample_are_refused(kind, message):
     with pytest.raises(DataError, match=message):
         dataset_labels(kind())
+
+
+def test_labels_of_columns_are_the_callers_own(tmp_path):
+    np.savez(tmp_path / 'data.npz', images=np.zeros((3, 2, 2), np.uint8), labels=np.array([2, 0, 1]))
+    dataset = ArrayDataset(str(tmp_path / 'data.npz'))
+    dataset_labels(dataset)[:] = 7
+    assert dataset_labels(dataset).tolist() == [2, 0, 1]
 
 
 def test_labels_in_range_pass():

@@ -2,14 +2,16 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mmengine.dataset import RepeatDataset
+from mmengine.dataset import ClassBalancedDataset, ConcatDataset, RepeatDataset
 from mmpretrain.datasets import BaseDataset
 from numpy.testing import assert_array_equal
+from torch.utils.data import Subset
 
 from mmdrl.datasets import LongTailDataset, dataset_labels
-from mmdrl.datasets.long_tail import shuffled_class_indices
+from mmdrl.datasets.selection import shuffled_class_indices
 from mmdrl.errors import ConfigError, DataError
 from mmdrl.registry import DATASETS
 
@@ -132,11 +134,11 @@ def test_config_is_built_in_any_scope_and_max_count_caps_the_head():
             type='mmdrl.LongTailDataset',
             dataset=dict(type='RepeatDataset', dataset=dict(type='mmdrl.NumberedRows', labels=[0, 1] * 9), times=2),
             imbalance_ratio=2,
-            max_count=12,
+            max_count=8,
         )
     )
     assert isinstance(dataset.dataset, RepeatDataset)
-    assert dataset.class_counts.tolist() == [12, 6]
+    assert dataset.class_counts.tolist() == [8, 4]
     assert dataset[0]['gt_label'] == 0
 
 
@@ -162,23 +164,99 @@ def test_pipeline_belongs_to_the_wrapped_set():
     assert not hasattr(LongTailDataset(NumberedRows([0, 1] * 8), 4), 'pipeline')
 
 
-def test_broken_image_is_replaced_from_the_same_part():
+def without(broken):
+    """Pipeline that cannot give the rows of these numbers."""
+    return [lambda row: None if row['number'] in broken else row]
+
+
+WRAPS = {
+    'plain': lambda rows: rows,
+    'repeated': lambda rows: RepeatDataset(rows, 2),
+    'joined': lambda rows: ConcatDataset([rows, rows]),
+    'subset': lambda rows: Subset(rows, range(len(rows))),
+    'long tail': lambda rows: LongTailDataset(rows, 1),
+    'balanced, joined and repeated': lambda rows: torch.utils.data.ConcatDataset(
+        [ClassBalancedDataset(rows, 0.9), Subset(RepeatDataset(rows, 3), [70, 2])]
+    ),
+}
+
+
+@pytest.mark.parametrize('wrap', WRAPS.values(), ids=WRAPS)
+def test_sample_that_fails_is_replaced_by_the_next_of_its_class_and_part(wrap):
     labels = shuffled_labels(3, 20)
-    broken = set(LongTailDataset(NumberedRows(labels), 4, holdout_per_class=5).indices[:-2].tolist())
+    arguments = dict(imbalance_ratio=4, holdout_per_class=5)
+    numbers = [row['number'] for row in LongTailDataset(wrap(NumberedRows(labels)), **arguments)]
+    of_class = {label: [number for number in numbers if labels[number] == label] for label in range(3)}
+    broken = {of_class[0][1], of_class[0][2], of_class[1][-1]}
+    part = LongTailDataset(wrap(NumberedRows(labels, pipeline=without(broken))), **arguments)
+    expected = [*numbers]
+    expected[1] = expected[2] = of_class[0][3]
+    expected[len(of_class[0]) + len(of_class[1]) - 1] = of_class[1][0]
+    assert [part[position]['number'] for position in range(len(part))] == expected
+    assert part[1 - len(part)]['number'] == expected[1]
 
-    def drop_broken(row):
-        return None if row['number'] in broken else row
 
-    dataset = LongTailDataset(NumberedRows(labels, pipeline=[drop_broken]), 4, holdout_per_class=5)
-    np.random.seed(0)
-    seen = {dataset[0]['number'] for _ in range(50)}
-    assert seen == set(dataset.indices[-2:].tolist())
+@pytest.mark.parametrize('wrap', WRAPS.values(), ids=WRAPS)
+def test_class_that_fails_altogether_is_an_error_although_others_are_there(wrap):
+    labels = shuffled_labels(3, 20)
+    tail = LongTailDataset(wrap(NumberedRows(labels)), 4, holdout_per_class=5)
+    broken = {row['number'] for row in tail if row['gt_label'] == 1}
+    part = LongTailDataset(wrap(NumberedRows(labels, pipeline=without(broken))), 4, holdout_per_class=5)
+    with pytest.raises(DataError, match="nothing for any image of class 1 in part 'train'"):
+        part[int(np.flatnonzero(part.get_gt_labels() == 1)[0])]
 
 
-def test_part_of_broken_images_only_is_an_error():
-    dataset = LongTailDataset(NumberedRows([0, 1] * 8, pipeline=[lambda row: None], max_refetch=3), 4)
-    with pytest.raises(DataError, match='nothing for 4 images'):
-        dataset[0]
+def test_evaluation_replaces_nothing():
+    rows = NumberedRows([0, 1] * 8, pipeline=[lambda row: None], test_mode=True)
+    with pytest.raises(Exception, match='None'):
+        LongTailDataset(RepeatDataset(rows, 2), 4)[0]
+
+
+@pytest.mark.parametrize('wrap', WRAPS.values(), ids=WRAPS)
+@pytest.mark.parametrize('part', ['train', 'holdout'])
+def test_image_that_the_wrapped_set_repeats_is_there_once(wrap, part):
+    labels = shuffled_labels(3, 20)
+    arguments = dict(imbalance_ratio=4, holdout_per_class=5, part=part)
+    plain = LongTailDataset(NumberedRows(labels), **arguments)
+    wrapped = LongTailDataset(wrap(NumberedRows(labels)), **arguments)
+    numbers = [row['number'] for row in wrapped]
+    assert len(numbers) == len(set(numbers)) == len(plain)
+    assert wrapped.class_counts.tolist() == plain.class_counts.tolist()
+
+
+@pytest.mark.parametrize('wrap', WRAPS.values(), ids=WRAPS)
+def test_holdout_shares_no_image_with_the_tail_through_wrappers(wrap):
+    rows = wrap(NumberedRows(shuffled_labels(3, 20)))
+    tail, held = (
+        {row['number'] for row in LongTailDataset(rows, 2, holdout_per_class=8, part=part)}
+        for part in ('train', 'holdout')
+    )
+    assert len(held) == 24
+    assert not tail & held
+
+
+@pytest.mark.parametrize('kind', [ConcatDataset, torch.utils.data.ConcatDataset])
+def test_samples_of_joined_sets_come_from_their_own_set(kind):
+    sets = [NumberedRows([0, 1, 1, 0]), NumberedRows([1, 0, 0, 1, 1, 0]), NumberedRows([0, 1])]
+    joined = kind(sets)
+    dataset = LongTailDataset(joined, 1)
+    assert sorted(dataset.indices.tolist()) == list(range(12))
+    for position, wrapped in enumerate(dataset.indices.tolist()):
+        assert dataset[position]['number'] == dataset.get_data_info(position)['number'] == joined[wrapped]['number']
+
+
+def test_folds_are_thinned():
+    fold = dict(type='KFoldDataset', num_splits=4, dataset=dict(type='mmdrl.NumberedRows', labels=[0, 1] * 16))
+    dataset = LongTailDataset(fold, 3)
+    assert dataset.class_counts.tolist() == [12, 4]
+    assert {row['number'] for row in dataset} <= set(range(8, 32))
+
+
+def test_wrapped_set_without_meta_information_of_its_own_shows_that_behind_it():
+    rows = NumberedRows([0, 1, 2] * 8, classes=['a', 'b', 'c'])
+    assert LongTailDataset(Subset(rows, range(24)), 2).CLASSES == ('a', 'b', 'c')
+    both = torch.utils.data.ConcatDataset([rows, NumberedRows([0] * 3, classes=['a', 'b', 'c'])])
+    assert LongTailDataset(both, 2).metainfo == {'classes': ('a', 'b', 'c'), 'class_counts': [8, 5, 4]}
 
 
 def test_first_passes_over_images_of_the_same_shuffle():
@@ -197,7 +275,25 @@ def test_first_passes_over_images_of_the_same_shuffle():
         (dict(imbalance_ratio=2, profile='linear'), ConfigError, "profile must be one of .*'linear'"),
         (dict(imbalance_ratio=2, part='val'), ConfigError, "part must be one of .*'val'"),
         (dict(imbalance_ratio=2, part='holdout'), ConfigError, "at least 1 for part='holdout', got 0"),
-        (dict(imbalance_ratio=2, holdout_per_class=-1), ConfigError, 'holdout_per_class must be at least 0'),
+        (dict(imbalance_ratio=2, holdout_per_class=-1), ConfigError, 'holdout_per_class .* at least 0, got -1'),
+        (dict(imbalance_ratio=2, holdout_per_class=True), ConfigError, 'holdout_per_class .* got True'),
+        (dict(imbalance_ratio=2, holdout_per_class=1.5), ConfigError, 'holdout_per_class .* got 1.5'),
+        (dict(imbalance_ratio=2, max_count=0), ConfigError, 'max_count .* at least 1, got 0'),
+        (dict(imbalance_ratio=2, max_count=5.0), ConfigError, 'max_count .* got 5.0'),
+        (dict(imbalance_ratio=2, seed=-1), ConfigError, 'seed .* at least 0, got -1'),
+        (dict(imbalance_ratio=2, seed=2**32), ConfigError, r'seed must be below 2\*\*32, got 4294967296'),
+        (dict(imbalance_ratio=2, seed=None), ConfigError, 'seed .* got None'),
+        (dict(imbalance_ratio=True), ConfigError, 'at least 1, got True'),
+        (dict(imbalance_ratio='100'), ConfigError, 'at least 1, got 100'),
+        (dict(imbalance_ratio=float('inf')), ConfigError, 'at least 1, got inf'),
+        (dict(), ConfigError, 'needs imbalance_ratio or indices_file, got neither'),
+        (dict(imbalance_ratio=2, indices_key='x'), ConfigError, 'indices_file, which is missing'),
+        (dict(imbalance_ratio=2, class_order='name'), ConfigError, "'label', 'size' or a list .* 'name'"),
+        (dict(imbalance_ratio=2, class_order=3), ConfigError, "'label', 'size' or a list .* got 3"),
+        (dict(imbalance_ratio=2, class_order=[0, True, 2]), ConfigError, "'label', 'size' or a list"),
+        (dict(imbalance_ratio=2, class_order=[0, 1]), ConfigError, r'labels 0 to 2 once.*got \[0, 1\]'),
+        (dict(imbalance_ratio=2, class_order=[1, 1, 2]), ConfigError, r'labels 0 to 2 once.*got \[1, 1, 2\]'),
+        (dict(imbalance_ratio=2, class_order=[1, 2, 3]), ConfigError, r'labels 0 to 2 once.*got \[1, 2, 3\]'),
         (dict(imbalance_ratio=100), ConfigError, 'long tail cannot be cut'),
         (dict(imbalance_ratio=1, max_count=9), DataError, 'Class 1 has 7 images, but 9 are needed'),
         (dict(imbalance_ratio=2, holdout_per_class=7), DataError, 'Class 1 has 7 images, but 8 are needed'),
@@ -222,3 +318,50 @@ def test_class_without_an_image_is_refused():
 def test_labels_beyond_the_named_classes_are_refused():
     with pytest.raises(DataError, match=r'NumberedRows must be in \[0, 2\), got 3'):
         LongTailDataset(NumberedRows([0, 1, 3], classes=['a', 'b']), 1)
+
+
+@pytest.mark.parametrize(
+    ('class_order', 'counts'),
+    [('label', [8, 4, 2]), ('size', [4, 2, 8]), ([1, 2, 0], [2, 8, 4]), ((2, 0, 1), [4, 2, 8])],
+)
+def test_order_of_the_classes_is_by_label_by_size_or_as_given(class_order, counts):
+    """Of 9, 8 and 12 images the third class is the largest, and the second the smallest."""
+    rows = NumberedRows(np.repeat([0, 1, 2], [9, 8, 12]))
+    dataset = LongTailDataset(rows, 4, class_order=class_order)
+    assert dataset.class_counts.tolist() == counts
+    assert dataset.get_gt_labels().tolist() == sorted(dataset.get_gt_labels())
+
+
+def test_classes_of_one_size_keep_the_order_of_their_labels():
+    rows = NumberedRows(shuffled_labels(5, 16))
+    assert_array_equal(LongTailDataset(rows, 4, class_order='size').indices, LongTailDataset(rows, 4).indices)
+
+
+def test_order_of_the_classes_leaves_the_holdout_as_it_is():
+    rows = NumberedRows(shuffled_labels(3, 16))
+    arguments = dict(imbalance_ratio=2, holdout_per_class=4, part='holdout')
+    assert_array_equal(
+        LongTailDataset(rows, **arguments, class_order=[2, 0, 1]).indices, LongTailDataset(rows, **arguments).indices
+    )
+
+
+def test_it_reports_counts_ratio_and_shot_groups():
+    rows = NumberedRows(shuffled_labels(4, 120), classes=list('abcd'))
+    dataset = LongTailDataset(rows, 30, holdout_per_class=10)
+    assert dataset.class_counts.tolist() == [110, 35, 11, 3]  # 110 * 30 ** (-c / 3) = 110, 35.4, 11.4, 3.67
+    assert dataset.actual_imbalance_ratio == 110 / 3
+    groups = {name: mask.tolist() for name, mask in dataset.shot_groups(many=50, few=10).items()}
+    assert groups == {
+        'many': [True, False, False, False],
+        'medium': [False, True, True, False],
+        'few': [False, False, False, True],
+    }
+    text = repr(dataset)
+    for words in ('train of NumberedRows', '110 and 3, ratio 36.6667', '1 / 1 / 2', '10 of every class'):
+        assert words in text
+
+
+def test_it_can_be_shown_before_it_is_read():
+    dataset = LongTailDataset(NumberedRows([0, 1] * 8, lazy_init=True), 4, lazy_init=True)
+    assert "Haven't been initialized" in repr(dataset)
+    assert dataset.actual_imbalance_ratio == 4

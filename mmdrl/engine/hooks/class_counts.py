@@ -7,7 +7,8 @@ from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mmdrl.datasets.labels import check_labels, dataset_labels, unrepeated_dataset
+from mmdrl.datasets.labels import check_labels, dataset_labels, distinct_images, whole_dataset
+from mmdrl.datasets.wrappers import metainfo_of
 from mmdrl.engine.model_parts import find_head
 from mmdrl.errors import ConfigError
 from mmdrl.evaluation import ShotAccuracy
@@ -20,7 +21,7 @@ from .companions import check_companions
 class ClassCountsHook(Hook):
     """Counts the training images of each class once and hands the counts on.
 
-    An image that a wrapper repeats (RepeatDataset, ClassBalancedDataset) counts once.
+    An image that a wrapper repeats (RepeatDataset, ClassBalancedDataset, ConcatDataset) counts once.
 
     Before training they go into the buffer ``class_counts`` of ``mmdrl.DRHead``, if there is one, and into the
     checkpoint; before validation and test to every ``mmdrl.ShotAccuracy`` that has none of its own.
@@ -38,11 +39,11 @@ class ClassCountsHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Count the training set into the head."""
         check_companions(runner)
-        dataset = unrepeated_dataset(runner.train_dataloader.dataset)
-        labels = torch.as_tensor(dataset_labels(dataset))
+        dataset = whole_dataset(runner.train_dataloader.dataset)
+        labels = torch.as_tensor(dataset_labels(dataset)[distinct_images(dataset)])
         head = find_head(runner.model)
         num_classes = head.num_classes if head is not None else int(labels.max()) + 1
-        names = getattr(dataset, 'metainfo', {}).get('classes')
+        names = metainfo_of(dataset).get('classes')
         if head is not None and names is not None and len(names) != num_classes:
             raise ConfigError(
                 f'model.head.num_classes is {num_classes}, but the training set has {len(names)} classes. Set '

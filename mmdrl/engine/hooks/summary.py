@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from mmengine.dist import is_main_process
+from mmengine.dist import all_gather_object, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from rich.console import Console
 
+from mmdrl.datasets.broken_images import broken_paths
 from mmdrl.engine.features import extract_features
 from mmdrl.engine.model_parts import unwrap
 from mmdrl.engine.results import write_results
@@ -31,7 +32,8 @@ class SummaryHook(Hook):
     Prints many / medium / few / all for every ``mmdrl.ShotAccuracy`` of the validation, writes
     ``results.json`` and two figures (class counts with per-class accuracy; map of the validation features
     with centroids and radii, up to 50 classes; of several processes the first one's share) into the work
-    directory.
+    directory. Training images that were broken are listed in the log and, if there were any, as ``broken_images`` in
+    ``results.json``.
 
     Args:
         figures: Whether to draw the figures. The map takes one more pass over the validation set.
@@ -49,6 +51,7 @@ class SummaryHook(Hook):
 
     def after_train(self, runner: Runner) -> None:
         """Print and write, on the first process."""
+        broken = _broken_images(runner)
         if not is_main_process() or not self._metrics:
             return
         model = unwrap(runner.model)
@@ -74,6 +77,8 @@ class SummaryHook(Hook):
             checkpoint=checkpoint.read_text().strip() if checkpoint.is_file() else None,
             versions=_versions(),
         )
+        if broken:
+            results['broken_images'] = broken
         Console().print(accuracy_table(by_classifier(self._metrics), title=folder.name))
         written = [write_results(results, folder)]
         if self.figures and counts is not None:
@@ -103,6 +108,15 @@ class SummaryHook(Hook):
         for path, figure in zip(paths, figures.values(), strict=True):
             figure.savefig(path, dpi=120)
         return paths
+
+
+def _broken_images(runner: Runner) -> list[str]:
+    """Paths of the training images that any process found broken, which are logged; every process must call it."""
+    found = broken_paths(runner.train_dataloader.dataset)
+    paths = sorted(set().union(*all_gather_object(found)))
+    if paths:
+        runner.logger.warning(f'{len(paths)} broken training images were left out:\n' + '\n'.join(paths))
+    return paths
 
 
 @torch.no_grad()

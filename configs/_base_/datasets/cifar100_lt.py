@@ -1,0 +1,52 @@
+# CIFAR-100-LT, ratio 100: 10,847 training images, 500 of the first class to 5 of the last; 12,608 at ratio 50
+# and 19,573 at 10 (`train_dataloader.dataset.imbalance_ratio`). The test set of 10,000 is all there is to validate
+# on: report the last epoch, not the best one, and take hyper-parameters from elsewhere or from a hold-out.
+data_preprocessor = dict(
+    num_classes=100,
+    mean=[129.304, 124.070, 112.434],  # of the training set, RGB; the arrays are RGB already
+    std=[68.170, 65.392, 70.418],
+    to_rgb=False,
+)
+train_pipeline = [
+    dict(type='RandomCrop', crop_size=32, padding=4),
+    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
+    dict(type='PackInputs'),
+]
+test_pipeline = [dict(type='PackInputs')]
+
+train_dataloader = dict(
+    batch_size=128,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='mmdrl.LongTailDataset',
+        imbalance_ratio=100,
+        dataset=dict(
+            type='mmdrl.CIFAR', num_classes=100, split='train', data_root='data/cifar', pipeline=train_pipeline
+        ),
+    ),
+)
+val_dataloader = dict(
+    batch_size=500,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='mmdrl.CIFAR',
+        num_classes=100,
+        split='test',
+        data_root='data/cifar',
+        pipeline=test_pipeline,
+        test_mode=True,
+    ),
+)
+test_dataloader = val_dataloader
+
+val_evaluator = [
+    dict(type='mmdrl.ShotAccuracy', many=100, few=20),
+    dict(type='mmdrl.ShotAccuracy', many=100, few=20, classifier='ncm', prefix='ncm'),
+]
+test_evaluator = val_evaluator
+val_cfg = dict()
+test_cfg = dict()

@@ -1,0 +1,94 @@
+"""What lies behind the wrappers of MMEngine, MMPretrain and torch.
+
+Each of them takes samples of one or more data sets by position. Everything else about a wrapped set (its
+labels, which samples are one image, which data set can give a sample) follows from those positions.
+"""
+
+from bisect import bisect_right
+from typing import Any
+
+import numpy as np
+from mmengine.dataset import ClassBalancedDataset, RepeatDataset
+from mmengine.runner.runner import _SlicedDataset
+from mmpretrain.datasets import KFoldDataset
+from numpy.typing import NDArray
+from torch.utils.data import ConcatDataset
+
+
+def parts_of(dataset: Any) -> list[tuple[Any, NDArray[np.int64]]] | None:
+    """Data sets directly behind a wrapper, each with the positions taken from it, in order.
+
+    Args:
+        dataset: ConcatDataset, RepeatDataset, ClassBalancedDataset, KFoldDataset, the slice that
+            ``num_batch_per_epoch`` makes, or what picks ``.indices`` of its ``.dataset`` (torch's Subset,
+            LongTailDataset); read already.
+
+    Returns:
+        None for anything else: it is no wrapper.
+    """
+    # The slice comes first: it forwards every attribute to the whole set.
+    if isinstance(dataset, _SlicedDataset):
+        return [(dataset._dataset, np.arange(min(len(dataset), len(dataset._dataset))))]
+    if isinstance(dataset, ConcatDataset):
+        parts: list[Any] = dataset.datasets
+        return [(part, np.arange(len(part))) for part in parts]
+    if isinstance(dataset, RepeatDataset):
+        return [(dataset.dataset, np.tile(np.arange(len(dataset.dataset)), dataset.times))]
+    if isinstance(dataset, ClassBalancedDataset):
+        return [(dataset.dataset, np.asarray(dataset.repeat_indices, dtype=np.int64))]
+    if isinstance(dataset, KFoldDataset):
+        return [(dataset.dataset, np.arange(len(dataset)))]  # full_init put the fold in place of the whole set
+    if hasattr(dataset, 'dataset') and hasattr(dataset, 'indices'):
+        return [(dataset.dataset, np.asarray(dataset.indices, dtype=np.int64))]
+    return None
+
+
+def locate(dataset: Any, position: int) -> tuple[Any, int]:
+    """The innermost data set that gives a sample, and the position there.
+
+    Args:
+        dataset: As :func:`parts_of` takes it, nested or not.
+        position: Of the sample, at least 0.
+    """
+    while True:
+        if isinstance(dataset, _SlicedDataset):
+            dataset = dataset._dataset
+            continue
+        if isinstance(dataset, ConcatDataset):
+            part = bisect_right(dataset.cumulative_sizes, position)
+            position -= dataset.cumulative_sizes[part - 1] if part else 0
+            dataset = dataset.datasets[part]
+            continue
+        if isinstance(dataset, RepeatDataset):
+            position %= len(dataset.dataset)
+        elif isinstance(dataset, ClassBalancedDataset):
+            position = dataset.repeat_indices[position]
+        elif not isinstance(dataset, KFoldDataset):
+            if not (hasattr(dataset, 'dataset') and hasattr(dataset, 'indices')):
+                return dataset, position
+            position = int(dataset.indices[position])
+        dataset = dataset.dataset
+
+
+def read(dataset: Any) -> Any:
+    """The data set, after it has read its annotations."""
+    if not isinstance(dataset, _SlicedDataset) and hasattr(dataset, 'full_init'):
+        dataset.full_init()
+    return dataset
+
+
+def whole_dataset(dataset: Any) -> Any:
+    """The data set behind ``num_batch_per_epoch``, which shortens an epoch and leaves the classes as they are."""
+    return dataset._dataset if isinstance(dataset, _SlicedDataset) else dataset
+
+
+def metainfo_of(dataset: Any) -> dict[str, Any]:
+    """Meta information of the outermost data set that has some; of torch's ConcatDataset, of its first part."""
+    while not hasattr(dataset, 'metainfo'):
+        if isinstance(dataset, ConcatDataset):
+            dataset = dataset.datasets[0]
+        elif hasattr(dataset, 'dataset'):
+            dataset = dataset.dataset
+        else:
+            return {}
+    return dict(dataset.metainfo)
