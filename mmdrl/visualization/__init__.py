@@ -1,7 +1,16 @@
-"""Figures of a run, functions that take numbers and return a matplotlib ``Figure``, and tables."""
+"""Figures of runs and data sets, functions that take numbers and return a matplotlib ``Figure``, and tables."""
 
 from .class_accuracy import class_accuracy_figure
+from .class_counts import class_counts_figure
 from .feature_map import feature_map_figure
-from .tables import accuracy_table, by_classifier
+from .tables import accuracy_table, by_classifier, largest_and_smallest_table, statistics_table
 
-__all__ = ['accuracy_table', 'by_classifier', 'class_accuracy_figure', 'feature_map_figure']
+__all__ = [
+    'accuracy_table',
+    'by_classifier',
+    'class_accuracy_figure',
+    'class_counts_figure',
+    'feature_map_figure',
+    'largest_and_smallest_table',
+    'statistics_table',
+]

@@ -1,8 +1,12 @@
-"""Tables of results for the terminal."""
+"""Tables for the terminal: results of runs, and the classes of data sets."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+import numpy as np
+from numpy.typing import ArrayLike
 from rich.table import Table
+
+from mmdrl.errors import DataError
 
 COLUMNS = ('many', 'medium', 'few', 'all')
 
@@ -35,6 +39,60 @@ def by_classifier(metrics: Mapping[str, float | None]) -> dict[str, dict[str, fl
         if group in COLUMNS:
             rows.setdefault(classifier or 'linear', {})[group] = value
     return rows
+
+
+def statistics_table(statistics: Mapping[str, Mapping[str, int | float | None]], title: str = '') -> Table:
+    """One column per data set, one row per number.
+
+    Args:
+        statistics: What :func:`mmdrl.stats.class_statistics` tells, by the name of the set. None is shown as a dash.
+        title: Written above.
+    """
+    table = Table(title=title)
+    table.add_column('', no_wrap=True)
+    for name in statistics:
+        table.add_column(name, justify='right', overflow='fold')
+    for row in next(iter(statistics.values()), {}):
+        table.add_row(row.replace('_', ' '), *(_number(numbers[row]) for numbers in statistics.values()))
+    return table
+
+
+def largest_and_smallest_table(
+    counts: Mapping[str, ArrayLike], class_names: Sequence[str] | None = None, head: int = 5, title: str = ''
+) -> Table:
+    """The largest and the smallest classes, by the images of the first set; one column per set.
+
+    Args:
+        counts: Images per class, shape ``(K,)``, by the name of the set; all have the same classes.
+        class_names: K names. None: the labels.
+        head: Classes to show of each end.
+        title: Written above.
+
+    Raises:
+        DataError: If the numbers of classes differ.
+    """
+    arrays = [np.asarray(values) for values in counts.values()]
+    shapes = {array.shape for array in arrays} | ({(len(class_names),)} if class_names is not None else set())
+    if len(shapes) != 1:
+        raise DataError(f'All sets must have the same classes, got {sorted(shapes)}.')
+    order = np.argsort(-arrays[0], kind='stable')
+    table = Table(title=title)
+    table.add_column('class', no_wrap=True)
+    for name in counts:
+        table.add_column(name, justify='right', overflow='fold')
+    for rank, label in enumerate(order.tolist()):
+        if rank == head and order.size > 2 * head:
+            table.add_row('...', *('' for _ in arrays))
+        if rank < head or rank >= order.size - head:
+            name = str(label) if class_names is None else f'{label} {class_names[label]}'
+            table.add_row(name, *(f'{array[label]:,}' for array in arrays))
+    return table
+
+
+def _number(value: int | float | None) -> str:
+    if value is None:
+        return '-'
+    return f'{value:,}' if isinstance(value, int) else f'{value:,.3f}'.rstrip('0').rstrip('.')
 
 
 def _percent(value: float | None) -> str:

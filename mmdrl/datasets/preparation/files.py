@@ -1,0 +1,135 @@
+"""A file that can be fetched, and whether a copy of it is the right one.
+
+Hashing 120 GB takes minutes, so a copy that was found right is noted in the folder with its size and time of
+change: as long as both stay, it is not read again.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+from mmdrl.errors import DataError
+
+NOTE = '.checked.json'
+CHUNK = 1 << 20  # bytes
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """A file on a server.
+
+    Attributes:
+        url: Its address.
+        digest: Its hash in hexadecimal digits, as its publisher gives it.
+        algorithm: ``'md5'``, or ``'git'`` for the hash that ``git hash-object`` prints.
+    """
+
+    url: str
+    digest: str
+    algorithm: Literal['md5', 'git'] = 'md5'
+
+    @property
+    def name(self) -> str:
+        """Its name without the folders."""
+        return self.url.rpartition('/')[2]
+
+
+def file_digest(path: Path, algorithm: Literal['md5', 'git']) -> str:
+    """Hash of a file's content in hexadecimal digits; the file may be larger than the memory."""
+    if algorithm == 'git':
+        digest = hashlib.sha1(b'blob %d\0' % path.stat().st_size, usedforsecurity=False)
+    else:
+        digest = hashlib.md5(usedforsecurity=False)
+    with path.open('rb') as file:
+        while block := file.read(CHUNK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def is_right(file: RemoteFile, path: Path) -> bool:
+    """Whether the copy at ``path`` has the published hash; noted beside it if so."""
+    if is_noted(path, file.digest):
+        return True
+    if file_digest(path, file.algorithm) != file.digest:
+        return False
+    note(path, file.digest)
+    return True
+
+
+def note(path: Path, what: str) -> None:
+    """Remember that the file at ``path`` was found to be ``what``, if its folder can be written to."""
+    notes = {name: entry for name, entry in _notes(path.parent).items() if (path.parent / name).exists()}
+    with suppress(OSError, DataError), new_file(path.parent / NOTE) as stream:
+        stream.write(json.dumps({**notes, path.name: _entry(path, what)}, indent=1).encode())
+
+
+def is_noted(path: Path, what: str) -> bool:
+    """Whether the file at ``path`` was found to be ``what`` and has not been changed since."""
+    return path.is_file() and _notes(path.parent).get(path.name) == _entry(path, what)
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to write that takes the name ``path`` once it is whole and on the disk; nothing is left if it fails."""
+    temporary = path.with_name(f'.{path.name}.part')
+    # Neither 'wb', which would empty another run's file, nor 'ab', in which zip archives cannot be written.
+    with open(temporary, 'r+b', opener=lambda name, flags: os.open(name, flags | os.O_CREAT, 0o666)) as stream:
+        lock(stream, path)
+        try:
+            stream.truncate(0)  # what a killed run has left
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def lock(part: BinaryIO, target: Path) -> None:
+    """Two runs must not write one part; the lock goes with the process.
+
+    Raises:
+        DataError: If another process holds it, or has just given the part its name.
+    """
+    try:
+        fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        is_mine = os.path.samestat(os.stat(part.name), os.fstat(part.fileno()))
+    except (BlockingIOError, FileNotFoundError):
+        is_mine = False
+    except OSError:  # a file system without locks
+        is_mine = True
+    if not is_mine:
+        raise DataError(f'Another process is writing {target}. Wait for it, or stop it.')
+
+
+@contextmanager
+def disk_errors(doing: str) -> Iterator[None]:
+    """Turns what the disk or the rights refuse into a sentence that begins with ``doing``."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise DataError(
+            f'{doing} failed: {error.strerror}. Is there room, and may you write there? What was there before is '
+            'untouched; the same command goes on.'
+        ) from error
+
+
+def _entry(path: Path, what: str) -> list[str | int]:
+    return [what, path.stat().st_size, path.stat().st_mtime_ns]
+
+
+def _notes(folder: Path) -> dict[str, Any]:
+    try:
+        notes = json.loads((folder / NOTE).read_text())
+    except (OSError, ValueError):
+        return {}
+    return notes if isinstance(notes, dict) else {}

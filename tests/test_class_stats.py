@@ -1,0 +1,180 @@
+"""The class statistics tool as a user types it, on every kind of source."""
+
+import argparse
+import json
+import lzma
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import ROOT, mim, tool
+
+from mmdrl.datasets.label_files import read_labels
+from mmdrl.engine.class_sources import source_counts
+from mmdrl.errors import ConfigError, DataError, MMDRLError
+
+LABELS = np.repeat([0, 1, 2], [150, 30, 5])
+
+
+@pytest.fixture
+def sources(tmp_path) -> dict[str, Path]:
+    """The same labels in files of every kind."""
+    rows = ''.join(f'train/a {number}.jpg {label}\n' for number, label in enumerate(LABELS))
+    images = [dict(id=number, file_name=f'a/{number}.jpg') for number in range(len(LABELS))]
+    annotations = [dict(image_id=number, category_id=int(label)) for number, label in enumerate(LABELS)]
+    paths = {kind: tmp_path / f'set.{kind}' for kind in ('txt', 'txt.xz', 'npz', 'npy', 'json')}
+    paths['txt'].write_text(rows)
+    paths['txt.xz'].write_bytes(lzma.compress(rows.encode()))
+    np.savez(paths['npz'], images=np.zeros((len(LABELS), 2, 2), np.uint8), labels=LABELS)
+    np.save(paths['npy'], LABELS.astype(np.uint8))
+    paths['json'].write_text(json.dumps(dict(images=images, annotations=annotations)))
+    return paths
+
+
+def test_every_kind_of_file_tells_its_labels_in_order(sources):
+    for path in sources.values():
+        assert np.array_equal(read_labels(path), LABELS), path
+
+
+def test_array_without_a_name_is_the_labels(tmp_path):
+    np.savez(tmp_path / 'a.npz', LABELS)
+    assert np.array_equal(read_labels(tmp_path / 'a.npz'), LABELS)
+
+
+@pytest.mark.parametrize(
+    ('name', 'content', 'message'),
+    [
+        ('a.txt', b'train/1.jpg 0\ntrain/2.jpg\n', 'line 2'),
+        ('a.txt', b'', 'a.txt'),
+        ('a.txt', b'a.jpg 0\na.jpg 1\n', 'line 2'),
+        ('a.txt.xz', b'a.jpg 0\n', 'cannot be unpacked'),
+        ('a.txt.xz', lzma.compress(b'a.jpg 0\nb.jpg\n'), r'a\.txt\.xz, line 2'),
+        ('a.txt.xz', lzma.compress(bytes(1000))[:-20], 'cannot be unpacked'),
+        ('a.npz', b'PK', 'cannot be read'),
+        ('a.npy', b'\x93NUMPY', 'cannot be read'),
+        ('a.json', b'{"images": []}', 'annotations'),
+        ('a.json', b'[1', 'JSON'),
+    ],
+)
+def test_file_without_labels_is_named(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        read_labels(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ('arrays', 'message'),
+    [
+        (dict(labels=np.zeros(3)), 'float64'),
+        (dict(labels=np.zeros((3, 1), int)), r'\(3, 1\)'),
+        (dict(labels=np.array([0, -1])), '-1 at position 1'),
+        (dict(labels=np.zeros(0, int)), 'no label'),
+        (dict(images=np.zeros(3), names=np.zeros(3)), "'labels'"),
+        (dict(labels=np.array([object()])), 'pickle'),
+    ],
+)
+def test_array_that_holds_no_labels_is_named(tmp_path, arrays, message):
+    np.savez(tmp_path / 'a.npz', **arrays)
+    with pytest.raises(DataError, match=message):
+        read_labels(tmp_path / 'a.npz')
+
+
+def test_config_tells_the_split_asked_for():
+    config = str(ROOT / 'configs/drl_r8_digits-lt.py')
+    counts = source_counts([config])
+    # By hand: 120 * 50 ** (-c / 9), truncated; 50 of each class are held out.
+    assert {name: values.tolist() for name, values in counts.items()} == {
+        'drl_r8_digits-lt.py train': [120, 77, 50, 32, 21, 13, 8, 5, 3, 2]
+    }
+    assert source_counts([config], 'val')['drl_r8_digits-lt.py val'].tolist() == [50] * 10
+
+
+def test_config_without_the_split_says_so(tmp_path):
+    (tmp_path / 'empty.py').write_text('train_dataloader = None\n')
+    with pytest.raises(ConfigError, match=r'empty\.py has no train_dataloader'):
+        source_counts([str(tmp_path / 'empty.py')])
+
+
+def test_config_that_cannot_be_built_says_why(tmp_path):
+    (tmp_path / 'odd.py').write_text("train_dataloader = dict(dataset=dict(type='NoSuchSet'))\n")
+    with pytest.raises(ConfigError, match='NoSuchSet'):
+        source_counts([str(tmp_path / 'odd.py')])
+
+
+def test_config_whose_data_are_missing_names_them(tmp_path):
+    settings = dict(type='CustomDataset', data_root='nowhere', ann_file='list.txt')
+    (tmp_path / 'lost.py').write_text(f'train_dataloader = dict(dataset={settings})\n')
+    with pytest.raises(DataError, match=r'nowhere/list\.txt'):
+        source_counts([str(tmp_path / 'lost.py')])
+
+
+def test_files_of_one_name_keep_their_folders(tmp_path):
+    for folder in ('a', 'b'):
+        (tmp_path / folder).mkdir()
+        np.save(tmp_path / folder / 'labels.npy', LABELS)
+    assert list(source_counts([f'{tmp_path}/a/labels.npy', f'{tmp_path}/b/labels.npy'])) == [
+        f'{tmp_path}/a/labels.npy',
+        f'{tmp_path}/b/labels.npy',
+    ]
+
+
+@pytest.mark.slow
+def test_tool_prints_draws_and_writes(sources, tmp_path):
+    folder = tmp_path / 'empty'
+    folder.mkdir()
+    answer = tool(
+        *('analysis/class_stats', sources['txt.xz'], sources['npz'], ROOT / 'configs/drl_r8_digits-lt.py'),
+        *('--out', 'new/figure.png', '--json', 'new/numbers.json', '--many', 120, '--few', 5),
+        cwd=folder,
+    )
+    assert answer.returncode == 0, answer.stdout
+    cells = {
+        row[1]: row[2:5] for line in answer.stdout.splitlines() if len(row := [c.strip() for c in line.split('│')]) > 4
+    }
+    assert cells['images'] == ['185', '185', '331']
+    assert cells['imbalance ratio'] == ['30', '30', '60']
+    assert cells['many classes'] == ['1', '1', '0']
+    assert cells['few classes'] == ['0', '0', '2']
+    assert (folder / 'new/figure.png').read_bytes().startswith(b'\x89PNG')
+    numbers = json.loads((folder / 'new/numbers.json').read_text())
+    assert numbers['set.npz']['class_counts'] == [150, 30, 5]
+    assert numbers['set.npz']['medium_classes'] == 2
+
+
+@pytest.mark.slow
+@pytest.mark.host
+def test_mim_runs_the_tool_and_edges_move_the_groups(sources, tmp_path):
+    answer = mim(
+        'run', 'mmdrl', 'class_stats', sources['npy'], '--many', 150, '--few', 5, '--edges', 'inclusive', cwd=tmp_path
+    )
+    assert answer.returncode == 0, answer.stdout
+    assert 'many classes    │       1' in answer.stdout
+    assert 'few classes     │       1' in answer.stdout
+
+
+@pytest.mark.slow
+def test_mistake_ends_in_a_sentence(tmp_path):
+    answer = tool('analysis/class_stats', 'nowhere.txt', '--out', 'a.png', cwd=tmp_path)
+    assert answer.returncode == 1
+    assert answer.stdout == 'error: There is no file nowhere.txt.\n'
+    assert not (tmp_path / 'a.png').exists()
+
+
+@pytest.mark.parametrize(
+    ('changes', 'message'),
+    [
+        (dict(few=101), '--few at least 0 and not above --many, got 101 and 100'),
+        (dict(few=-1), '--few at least 0'),
+        (dict(out='counts.xls'), r'--out to end in one of .*\.png.*, got counts\.xls'),
+        (dict(out='counts'), 'got counts'),
+        (dict(out='set.npy/counts.png'), r'Writing .*set\.npy/counts\.png failed'),
+        (dict(json='set.npy/counts.json'), r'Writing .*set\.npy/counts\.json failed'),
+    ],
+)
+def test_setting_that_cannot_work_is_refused(sources, tmp_path, monkeypatch, changes, message):
+    monkeypatch.chdir(tmp_path)
+    settings = dict(sources=['set.npy'], split='train', many=100, few=20, edges='exclusive', out=None, json=None)
+    main = runpy.run_path(str(ROOT / 'tools/analysis/class_stats.py'))['main']
+    with pytest.raises(MMDRLError, match=message):
+        main(argparse.Namespace(**settings | changes))

@@ -1,0 +1,81 @@
+"""Class counts of data sets: ``python tools/analysis/class_stats.py SOURCE [SOURCE ...]``.
+
+A source is a config, a ``path label`` list (also as ``.txt.xz``), an array file, or annotations in JSON. Prints
+images, classes, imbalance ratio, Gini coefficient and shot groups side by side, and draws the counts.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+
+def parse_args() -> argparse.Namespace:
+    """Command line of the tool."""
+    parser = argparse.ArgumentParser(description='Class counts of data sets')
+    parser.add_argument(
+        'sources',
+        nargs='+',
+        metavar='SOURCE',
+        help='config.py, list.txt[.xz] of "path label" lines, arrays.npz with labels, labels.npy, or annotations.json',
+    )
+    parser.add_argument(
+        '--split', choices=['train', 'val', 'test'], default='train', help='data set of a config (default: %(default)s)'
+    )
+    parser.add_argument('--many', type=int, default=100, help='edge of the many-shot group, in images (default: 100)')
+    parser.add_argument('--few', type=int, default=20, help='edge of the few-shot group, in images (default: 20)')
+    parser.add_argument(
+        '--edges',
+        choices=['exclusive', 'inclusive'],
+        default='exclusive',
+        help='exclusive: a class exactly on an edge is medium; inclusive: it is many or few (default: %(default)s)',
+    )
+    parser.add_argument('--out', metavar='FILE.png', help='figure to write (default: none)')
+    parser.add_argument('--json', metavar='FILE', help='file for the numbers and the counts of every class')
+    return parser.parse_args()
+
+
+def main(args: argparse.Namespace) -> None:
+    """Read, print, draw."""
+    from matplotlib.backend_bases import FigureCanvasBase
+    from rich.console import Console
+
+    from mmdrl.datasets.preparation import disk_errors
+    from mmdrl.engine.class_sources import source_counts
+    from mmdrl.errors import ConfigError
+    from mmdrl.stats import class_statistics
+    from mmdrl.visualization import class_counts_figure, statistics_table
+
+    if not 0 <= args.few <= args.many:
+        raise ConfigError(f'Expected --few at least 0 and not above --many, got {args.few} and {args.many}.')
+    kinds = FigureCanvasBase.get_supported_filetypes()
+    if args.out and Path(args.out).suffix.lstrip('.').lower() not in kinds:
+        raise ConfigError(f'Expected --out to end in one of .{", .".join(sorted(kinds))}, got {args.out}.')
+    groups = dict(many=args.many, few=args.few, edges=args.edges)
+    counts = source_counts(args.sources, args.split)
+    statistics = {name: class_statistics(values, **groups) for name, values in counts.items()}
+    # A table that is piped into a file is as wide as it needs to be.
+    console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
+    console.print(statistics_table(statistics))
+    if args.json:
+        content = {name: statistics[name] | dict(class_counts=values.tolist()) for name, values in counts.items()}
+        with disk_errors(f'Writing {args.json}'):
+            Path(args.json).parent.mkdir(parents=True, exist_ok=True)
+            Path(args.json).write_text(json.dumps(content, indent=1) + '\n')
+    if args.out:
+        with disk_errors(f'Writing {args.out}'):
+            Path(args.out).parent.mkdir(parents=True, exist_ok=True)
+            class_counts_figure(counts, **groups).savefig(args.out, dpi=120)
+        console.print(f'Figure: {args.out}', soft_wrap=True)
+
+
+if __name__ == '__main__':
+    arguments = parse_args()
+    try:
+        from mmdrl.errors import MMDRLError
+    except ImportError as error:  # mmdrl looks at the packages it needs when it is imported
+        sys.exit(f'error: {error}')
+    try:
+        main(arguments)
+    except MMDRLError as error:
+        sys.exit(f'error: {error}')
