@@ -26,8 +26,8 @@ from rich.console import Console
 from rich.table import Table
 
 from mmdrl.datasets import ImageListDataset
-from mmdrl.datasets.broken_images import BrokenImages
-from mmdrl.datasets.published import PUBLISHED
+from mmdrl.datasets.lists.broken_images import BrokenImages
+from mmdrl.datasets.lists.published import PUBLISHED
 
 ROOT = Path(__file__).parents[1]
 SHAPE = PUBLISHED['iNaturalist 2018']['train']

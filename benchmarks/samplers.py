@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 from torch.utils.data import WeightedRandomSampler
 
-from mmdrl.datasets.published import PUBLISHED, check_numbers
+from mmdrl.datasets.lists.published import PUBLISHED, check_numbers
 from mmdrl.datasets.samplers import (
     BatchBalancedSampler,
     ClassAwareSampler,

@@ -13,8 +13,8 @@ import pytest
 from command import ROOT, mim, tool
 from file_server import FileServer, serving
 
+from mmdrl.datasets.lists.published import PUBLISHED, git_blob_hash
 from mmdrl.datasets.preparation import NAMES
-from mmdrl.datasets.published import PUBLISHED, git_blob_hash
 
 pytestmark = pytest.mark.slow
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdrl.datasets.inaturalist import read_json
 from mmdrl.datasets.labels import check_labels
-from mmdrl.datasets.path_checks import check_different, check_inside
-from mmdrl.datasets.path_lists import parse_path_list, read_bytes
+from mmdrl.datasets.lists.inaturalist import read_json
+from mmdrl.datasets.lists.path_checks import check_different, check_inside
+from mmdrl.datasets.lists.path_lists import parse_path_list, read_bytes
 from mmdrl.errors import DataError
 
 

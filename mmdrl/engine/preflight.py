@@ -6,8 +6,8 @@ from typing import Any
 
 from mmengine.config import Config
 
-from mmdrl.datasets.image_lists import ImageListDataset
-from mmdrl.datasets.path_lists import parse_path_list, read_bytes
+from mmdrl.datasets.lists.image_lists import ImageListDataset
+from mmdrl.datasets.lists.path_lists import parse_path_list, read_bytes
 from mmdrl.errors import ConfigError, DataError
 from mmdrl.registry import DATASETS
 

@@ -15,7 +15,7 @@ from mmengine.logging import MMLogger
 from numpy.testing import assert_array_equal
 
 from mmdrl.datasets import ArrayDataset
-from mmdrl.datasets.mapped_images import MappedImages
+from mmdrl.datasets.arrays.mapped_images import MappedImages
 from mmdrl.errors import ConfigError, DataError
 from mmdrl.registry import DATASETS
 

@@ -16,7 +16,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from mmdrl.datasets import ImageListDataset, LongTailDataset
-from mmdrl.datasets.broken_images import BrokenImages, broken_paths, decoding_fault
+from mmdrl.datasets.lists.broken_images import BrokenImages, broken_paths, decoding_fault
 from mmdrl.errors import DataError
 
 COUNT, CLASSES = 12, 3

@@ -11,8 +11,8 @@ from mmpretrain.datasets import BaseDataset
 from numpy.testing import assert_array_equal
 
 from mmdrl.datasets import CIFAR, LongTailDataset
-from mmdrl.datasets.cifar import read_cifar
-from mmdrl.datasets.mapped_images import MappedImages
+from mmdrl.datasets.arrays.cifar import read_cifar
+from mmdrl.datasets.arrays.mapped_images import MappedImages
 from mmdrl.errors import ConfigError, DataError
 from mmdrl.registry import DATASETS
 

@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 from torch.utils.data import Subset
 
 from mmdrl.datasets import LongTailDataset, dataset_labels
-from mmdrl.datasets.selection import shuffled_class_indices
+from mmdrl.datasets.long_tail.selection import shuffled_class_indices
 from mmdrl.errors import ConfigError, DataError
 from mmdrl.registry import DATASETS
 

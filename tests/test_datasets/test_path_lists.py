@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmdrl.datasets.path_lists import parse_path_list, read_path_list
+from mmdrl.datasets.lists.path_lists import parse_path_list, read_path_list
 from mmdrl.errors import DataError
 
 PART = st.text(st.characters(codec='utf-8', exclude_characters='\\/\n\r\0:~.', exclude_categories=['Cs']), min_size=1)

@@ -14,9 +14,9 @@ import pytest
 import torchvision
 from file_server import serving
 
+from mmdrl.datasets.lists.published import PUBLISHED, PublishedSplit
 from mmdrl.datasets.preparation import cifar, large_sets, prepare
 from mmdrl.datasets.preparation.files import RemoteFile
-from mmdrl.datasets.published import PUBLISHED, PublishedSplit
 from mmdrl.errors import DataError
 
 NOWHERE = 'http://127.0.0.1:9'  # a test that fetches what it should not fails

@@ -21,7 +21,7 @@ from miniature import (
 from mmengine.logging import MMLogger
 
 from mmdrl.datasets import ImageNetLT, INaturalist2018, PlacesLT
-from mmdrl.datasets.published import PUBLISHED, git_blob_hash
+from mmdrl.datasets.lists.published import PUBLISHED, git_blob_hash
 from mmdrl.errors import ConfigError, DataError
 
 KINDS: dict[str, Any] = {'imagenet': ImageNetLT, 'places': PlacesLT, 'inaturalist': INaturalist2018}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from command import ROOT
 
-from mmdrl.datasets.published import PUBLISHED, PublishedSplit
+from mmdrl.datasets.lists.published import PUBLISHED, PublishedSplit
 
 RELEASED = """
 class ClassAwareSampler:

@@ -12,8 +12,8 @@ import numpy as np
 from mmpretrain.datasets.categories import CIFAR10_CATEGORIES, CIFAR100_CATEGORIES
 from numpy.typing import NDArray
 
-from mmdrl.datasets.array_file import read_arrays
-from mmdrl.datasets.cifar import read_cifar
+from mmdrl.datasets.arrays.array_file import read_arrays
+from mmdrl.datasets.arrays.cifar import read_cifar
 from mmdrl.datasets.preparation.archives import unpack
 from mmdrl.datasets.preparation.files import RemoteFile, disk_errors, file_digest, is_noted, new_file, note
 from mmdrl.datasets.preparation.result import Fetch, Prepared

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdrl.datasets.label_files import read_labels
+from mmdrl.datasets.lists.published import PUBLISHED, PublishedSplit, check_numbers
 from mmdrl.datasets.preparation.archives import unpack
 from mmdrl.datasets.preparation.files import RemoteFile, disk_errors, is_noted, is_right, note
 from mmdrl.datasets.preparation.result import Fetch, Prepared
-from mmdrl.datasets.published import PUBLISHED, PublishedSplit, check_numbers
 from mmdrl.errors import DataError
 
 LISTS = 'https://raw.githubusercontent.com/facebookresearch/classifier-balancing/main/data'

@@ -12,7 +12,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from rich.console import Console
 
-from mmdrl.datasets.broken_images import broken_paths
+from mmdrl.datasets.lists.broken_images import broken_paths
 from mmdrl.engine.features import extract_features
 from mmdrl.engine.model_parts import unwrap
 from mmdrl.engine.results import write_results

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from mmdrl.datasets.columns import same_class_after
 from mmdrl.datasets.labels import check_labels, dataset_labels
-from mmdrl.datasets.long_tail_settings import ClassOrder, LongTailSettings, Part
-from mmdrl.datasets.selection import select
+from mmdrl.datasets.long_tail.selection import select
+from mmdrl.datasets.long_tail.settings import ClassOrder, LongTailSettings, Part
 from mmdrl.datasets.wrappers import locate, metainfo_of
 from mmdrl.errors import DataError
 from mmdrl.registry import DATASETS

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdrl.datasets.labels import distinct_images
-from mmdrl.datasets.long_tail_settings import LongTailSettings
-from mmdrl.datasets.original_positions import find_positions, left_out
-from mmdrl.datasets.position_file import read_positions
+from mmdrl.datasets.long_tail.original_positions import find_positions, left_out
+from mmdrl.datasets.long_tail.position_file import read_positions
+from mmdrl.datasets.long_tail.settings import LongTailSettings
 from mmdrl.errors import ConfigError, DataError
 from mmdrl.stats import long_tail_counts
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from mmpretrain.datasets.categories import IMAGENET_CATEGORIES
 
-from mmdrl.datasets.layouts import Layout, Place
-from mmdrl.datasets.placed_paths import Layouts
-from mmdrl.datasets.published_lists import PublishedListDataset
+from mmdrl.datasets.lists.layouts import Layout, Place
+from mmdrl.datasets.lists.placed_paths import Layouts
+from mmdrl.datasets.lists.published_lists import PublishedListDataset
 from mmdrl.registry import DATASETS
 
 _ROW = re.compile(r'(train|val)/(?:([^/]+)/)?([^/]+)')

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdrl.datasets.layouts import LISTED, Layout, Place, class_folders, find_layout, probe_rows
-from mmdrl.datasets.shared_columns import PathColumn, SharedArray
+from mmdrl.datasets.lists.layouts import LISTED, Layout, Place, class_folders, find_layout, probe_rows
+from mmdrl.datasets.lists.shared_columns import PathColumn, SharedArray
 
 
 class FolderPaths:

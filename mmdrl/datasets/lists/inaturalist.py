@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdrl.datasets.layouts import Layout, Place
-from mmdrl.datasets.path_checks import check_classes, check_different, check_inside
-from mmdrl.datasets.path_lists import parse_path_list, read_bytes
-from mmdrl.datasets.placed_paths import Layouts
-from mmdrl.datasets.published import PUBLISHED
-from mmdrl.datasets.published_lists import PublishedListDataset
-from mmdrl.datasets.shared_columns import PathColumn
+from mmdrl.datasets.lists.layouts import Layout, Place
+from mmdrl.datasets.lists.path_checks import check_classes, check_different, check_inside
+from mmdrl.datasets.lists.path_lists import parse_path_list, read_bytes
+from mmdrl.datasets.lists.placed_paths import Layouts
+from mmdrl.datasets.lists.published import PUBLISHED
+from mmdrl.datasets.lists.published_lists import PublishedListDataset
+from mmdrl.datasets.lists.shared_columns import PathColumn
 from mmdrl.errors import DataError
 from mmdrl.registry import DATASETS
 

@@ -13,12 +13,12 @@ from mmengine.dataset import force_full_init
 from mmengine.logging import MMLogger
 from numpy.typing import NDArray
 
-from mmdrl.datasets.broken_images import BrokenImages, fault_behind
 from mmdrl.datasets.columns import Column, ColumnDataset
-from mmdrl.datasets.layouts import nothing_found, probe_rows
-from mmdrl.datasets.path_lists import read_path_list
-from mmdrl.datasets.placed_paths import FolderPaths
-from mmdrl.datasets.shared_columns import PathColumn, SharedArray
+from mmdrl.datasets.lists.broken_images import BrokenImages, fault_behind
+from mmdrl.datasets.lists.layouts import nothing_found, probe_rows
+from mmdrl.datasets.lists.path_lists import read_path_list
+from mmdrl.datasets.lists.placed_paths import FolderPaths
+from mmdrl.datasets.lists.shared_columns import PathColumn, SharedArray
 from mmdrl.errors import ConfigError, DataError
 from mmdrl.registry import DATASETS
 
@@ -30,7 +30,7 @@ class ImageListDataset(ColumnDataset):
     The pipeline begins with ``LoadImageFromFile``. The list is checked when it is read, the images when they are.
 
     Args:
-        ann_file: List with ``path label`` lines, see :func:`mmdrl.datasets.path_lists.read_path_list`.
+        ann_file: List with ``path label`` lines, see :func:`mmdrl.datasets.lists.path_lists.read_path_list`.
         data_root: Folder of a relative ``ann_file`` and ``data_prefix``.
         data_prefix: Folder that the paths of the list are relative to.
         allow_empty_classes: Whether a class below the largest label may have no image, as in a list of a subset.

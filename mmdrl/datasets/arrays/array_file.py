@@ -1,7 +1,7 @@
 """Images and labels of one file of plain arrays.
 
 Pickling is refused, so a file from a stranger can hold wrong numbers but no code. Images that lie in the file
-as they are get mapped, see :mod:`mmdrl.datasets.mapped_images`; compressed ones are read into memory.
+as they are get mapped, see :mod:`mmdrl.datasets.arrays.mapped_images`; compressed ones are read into memory.
 """
 
 import struct
@@ -14,7 +14,7 @@ import numpy as np
 from mmengine.logging import MMLogger
 from numpy.typing import NDArray
 
-from mmdrl.datasets.mapped_images import MappedImages, place_in_zip, read_header
+from mmdrl.datasets.arrays.mapped_images import MappedImages, place_in_zip, read_header
 from mmdrl.errors import ConfigError, DataError
 
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, struct.error)

@@ -6,11 +6,11 @@ import numpy as np
 from mmengine.logging import MMLogger
 from numpy.typing import NDArray
 
-from mmdrl.datasets.image_lists import ImageListDataset
-from mmdrl.datasets.path_lists import read_path_list
-from mmdrl.datasets.placed_paths import FolderPaths, Layouts, PlacedPaths
-from mmdrl.datasets.published import PUBLISHED, PublishedSplit, check_numbers, git_blob_hash
-from mmdrl.datasets.shared_columns import PathColumn
+from mmdrl.datasets.lists.image_lists import ImageListDataset
+from mmdrl.datasets.lists.path_lists import read_path_list
+from mmdrl.datasets.lists.placed_paths import FolderPaths, Layouts, PlacedPaths
+from mmdrl.datasets.lists.published import PUBLISHED, PublishedSplit, check_numbers, git_blob_hash
+from mmdrl.datasets.lists.shared_columns import PathColumn
 from mmdrl.errors import ConfigError, DataError
 
 

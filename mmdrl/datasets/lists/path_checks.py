@@ -5,7 +5,7 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdrl.datasets.shared_columns import PathColumn
+from mmdrl.datasets.lists.shared_columns import PathColumn
 from mmdrl.errors import DataError
 
 MAX_LENGTH = 4096  # bytes of a path, as Linux has it

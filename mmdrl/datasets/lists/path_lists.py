@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdrl.datasets.path_checks import MAX_LENGTH, check_classes, check_different, check_inside
-from mmdrl.datasets.shared_columns import PathColumn
+from mmdrl.datasets.lists.path_checks import MAX_LENGTH, check_classes, check_different, check_inside
+from mmdrl.datasets.lists.shared_columns import PathColumn
 from mmdrl.errors import DataError
 
 MAX_DIGITS = 9

@@ -12,10 +12,10 @@ import numpy as np
 from mmengine.dataset import force_full_init
 from numpy.typing import NDArray
 
-from mmdrl.datasets.array_file import read_arrays
+from mmdrl.datasets.arrays.array_file import read_arrays
+from mmdrl.datasets.arrays.mapped_images import MappedImages
 from mmdrl.datasets.columns import Column, ColumnDataset
 from mmdrl.datasets.labels import check_labels
-from mmdrl.datasets.mapped_images import MappedImages
 from mmdrl.registry import DATASETS
 
 

@@ -13,8 +13,8 @@ from mmengine.logging import MMLogger
 from mmpretrain.datasets.categories import CIFAR10_CATEGORIES, CIFAR100_CATEGORIES
 from numpy.typing import NDArray
 
-from mmdrl.datasets.array_file import read_arrays
-from mmdrl.datasets.array_pickle import read_array_pickle
+from mmdrl.datasets.arrays.array_file import read_arrays
+from mmdrl.datasets.arrays.array_pickle import read_array_pickle
 from mmdrl.datasets.columns import Column, ColumnDataset
 from mmdrl.datasets.labels import check_labels
 from mmdrl.errors import ConfigError, DataError

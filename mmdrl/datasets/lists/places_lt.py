@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdrl.datasets.layouts import Layout, Place
-from mmdrl.datasets.placed_paths import Layouts
-from mmdrl.datasets.published_lists import PublishedListDataset
-from mmdrl.datasets.shared_columns import PathColumn
+from mmdrl.datasets.lists.layouts import Layout, Place
+from mmdrl.datasets.lists.placed_paths import Layouts
+from mmdrl.datasets.lists.published_lists import PublishedListDataset
+from mmdrl.datasets.lists.shared_columns import PathColumn
 from mmdrl.registry import DATASETS
 
 _BY_CLASS = re.compile(r'(train|val)/([^/]+)/([^/]+)')

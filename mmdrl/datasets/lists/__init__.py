@@ -1,0 +1,1 @@
+"""Images named by lists of paths and labels, the published long-tailed sets among them."""

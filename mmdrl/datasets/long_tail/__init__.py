@@ -1,0 +1,1 @@
+"""Long tails cut out of any data set."""
