@@ -8,6 +8,7 @@ from mmengine.dataset import Compose, DefaultSampler
 from mmengine.runner import Runner
 from torch.utils.data import ConcatDataset, DataLoader, Subset
 
+from mmdrl.datasets.columns import ColumnDataset
 from mmdrl.datasets.labels import distinct_images, whole_dataset
 from mmdrl.errors import ConfigError
 from mmdrl.registry import TRANSFORMS
@@ -46,7 +47,8 @@ def with_pipeline(dataset: Any, pipeline: Any) -> Any:
     """The data set with every image once, from its first place, and another pipeline; the original is unchanged.
 
     Annotations are shared. Looks through whatever keeps what it wraps as ``.dataset`` or, as ConcatDataset does,
-    ``.datasets``. If the pipeline gives nothing for an image, the copy raises instead of drawing another one.
+    ``.datasets``. If the pipeline gives nothing for an image, such as a broken one, the next of its class stands in for
+    it in a :class:`~mmdrl.datasets.columns.ColumnDataset`; any other copy raises instead of drawing one at random.
 
     Raises:
         ConfigError: If a data set in there has no pipeline.
@@ -66,7 +68,7 @@ def _renewed(dataset: Any, pipeline: Any) -> Any:
         twin.dataset = _renewed(dataset.dataset, pipeline)
     elif hasattr(dataset, 'pipeline'):
         twin.pipeline = pipeline
-        twin.test_mode = True
+        twin.test_mode = not isinstance(twin, ColumnDataset)
     else:
         raise ConfigError(
             f"Centroids of mode 'epoch' need a training set with a pipeline that can be replaced, got a "

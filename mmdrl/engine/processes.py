@@ -8,6 +8,7 @@ from mmengine.dist import all_gather, get_world_size
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from mmdrl.datasets import BatchBalancedSampler
 from mmdrl.errors import ConfigError
 
 UNKNOWN = (-1, -1, -1)
@@ -55,6 +56,29 @@ def check_equal_shares(loader: Any) -> None:
         f'{", ".join(map(str, counts))} images in batches of {", ".join(map(str, sizes))}. Set round_up=True in the '
         'training sampler (mmengine.DefaultSampler), or train_dataloader.drop_last=True if that makes them equal.'
     )
+
+
+def check_whole_blocks(loader: Any) -> None:
+    """The blocks of a :class:`~mmdrl.datasets.BatchBalancedSampler` must lie whole in the batches of all processes.
+
+    Args:
+        loader: The training loader of this process.
+
+    Raises:
+        ConfigError: If a batch would cut a block.
+    """
+    batches = getattr(loader, 'batch_sampler', None)
+    sampler, size = getattr(batches, 'sampler', None), getattr(batches, 'batch_size', None)
+    if not isinstance(sampler, BatchBalancedSampler) or size is None:
+        return
+    total = size * get_world_size()
+    if total % sampler.block_size:
+        raise ConfigError(
+            f'{sampler.classes_per_batch} classes of {sampler.samples_per_class} images each are '
+            f'{sampler.block_size} images, of which the batches of all processes together must hold a multiple; '
+            f'{get_world_size()} x {size} = {total} is none. Change train_dataloader.batch_size, or classes_per_batch '
+            'and samples_per_class.'
+        )
 
 
 def batches_per_pass(loader: Any) -> int:

@@ -1,5 +1,7 @@
 """The training set without augmentation and repeats, as a copy that leaves the original alone."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from mmengine.dataset import RepeatDataset
@@ -47,15 +49,30 @@ def test_repeats_go_at_every_level_and_the_original_stays() -> None:
 
 
 @pytest.mark.parametrize('wrapped', [False, True])
-def test_image_that_the_pipeline_refuses_is_an_error_and_no_other_image(wrapped: bool) -> None:
+def test_next_image_of_the_class_stands_in_for_one_that_the_pipeline_refuses(wrapped: bool) -> None:
     digits = Digits(pipeline=[dict(type='PackInputs')])
-    tail = LongTailDataset(digits, imbalance_ratio=2, max_count=20)
-    first = dataset_labels(tail if wrapped else digits)[0]
-    seen = with_pipeline(tail if wrapped else digits, lambda data: None if data['gt_label'] == first else data)
-    with pytest.raises(DataError, match='gave nothing for image'):
-        seen[0]
+    live = LongTailDataset(digits, imbalance_ratio=2, max_count=20) if wrapped else digits
+    first, second = (dataset_labels(live) == 0).nonzero()[0][:2].tolist()
+    refused = int(live.indices[first]) if wrapped else first
+    seen = with_pipeline(live, lambda data: None if data['sample_idx'] == refused else data)
+    expected = live.get_data_info(second)['sample_idx']
+    assert seen[first]['sample_idx'] == seen[second]['sample_idx'] == expected
     assert not digits.test_mode
-    assert 'inputs' in tail[0]
+    assert 'inputs' in live[first]
+
+
+def test_class_that_the_pipeline_refuses_is_an_error() -> None:
+    seen = with_pipeline(Digits(), lambda data: None if data['gt_label'] == 0 else data)
+    with pytest.raises(DataError, match='gave nothing for any image of class 0'):
+        seen[0]
+
+
+def test_data_set_that_would_draw_any_other_image_is_not_let(tmp_path: Path) -> None:
+    (tmp_path / 'list.txt').write_text('a.jpg 0\nb.jpg 1\n')
+    live = DATASETS.build(dict(type='mmpretrain.CustomDataset', data_root=str(tmp_path), ann_file='list.txt'))
+    seen = with_pipeline(live, lambda data: None if data['gt_label'] == 0 else data)
+    with pytest.raises(Exception, match='should not get `None`'):
+        seen[0]
 
 
 def test_data_set_without_a_pipeline_is_refused() -> None:

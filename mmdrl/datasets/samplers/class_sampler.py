@@ -21,9 +21,8 @@ from mmdrl.errors import ConfigError
 
 from .passes import group_by_class
 
-PIECE = (
-    2**16
-)  # positions turned into Python integers at a time: those cost more than four times their place in an array
+# Positions turned into Python integers at a time: those cost more than four times their place in an array.
+PIECE = 2**16
 
 
 class ClassSampler(Sampler[int]):

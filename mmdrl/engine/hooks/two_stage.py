@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from mmdrl.engine.loops.order import order_seed, set_order_seeds
 from mmdrl.engine.model_parts import initialise_anew, matching_modules, unwrap
+from mmdrl.engine.processes import check_whole_blocks
 from mmdrl.engine.stage_fit import check_stage, loss_scales
 from mmdrl.engine.stage_plan import Stage, StagePlan
 from mmdrl.errors import ConfigError
@@ -167,11 +168,13 @@ class TwoStageHook(Hook):
                 f'got a {type(config).__name__}.'
             )
         config = {k: v for k, v in config.items() if k not in ('dataset', 'num_batch_per_epoch')}
-        return runner.build_dataloader(
+        loader = runner.build_dataloader(
             dict(config, dataset=_Shared(loader.dataset), sampler=stage.sampler),
             seed=runner.seed,
             diff_rank_seed=runner._randomness_cfg.get('diff_rank_seed', False),
         )
+        check_whole_blocks(loader)
+        return loader
 
 
 class _Shared:

@@ -5,6 +5,7 @@ from typing import Any
 from mmengine.runner import EpochBasedTrainLoop
 from torch import nn
 
+from mmdrl.engine.processes import check_whole_blocks
 from mmdrl.registry import LOOPS
 
 from .order import rest_of_pass
@@ -26,7 +27,8 @@ class ResumableEpochLoop(ResumableLoop, EpochBasedTrainLoop):
         **settings: Likewise: ``max_epochs``, ``val_begin``, ``val_interval``, ``dynamic_intervals``.
 
     Raises:
-        ConfigError: When a run resumes inside an epoch of other data or another sampler.
+        ConfigError: If a batch would cut the blocks of a ``BatchBalancedSampler``; when a run resumes inside an epoch
+            of other data or another sampler.
         DataError: If the position in the checkpoint is damaged.
     """
 
@@ -34,6 +36,7 @@ class ResumableEpochLoop(ResumableLoop, EpochBasedTrainLoop):
 
     def __init__(self, *args: Any, **settings: Any):
         super().__init__(*args, **settings)
+        check_whole_blocks(self.dataloader)
         self.runner.register_hook(PositionHook(self))
 
     def position(self, epoch: int, iteration: int) -> Position:

@@ -7,6 +7,7 @@ from mmengine.runner import BaseLoop, IterBasedTrainLoop
 from torch import nn
 from torch.utils.data import DataLoader
 
+from mmdrl.engine.processes import check_whole_blocks
 from mmdrl.errors import ConfigError
 from mmdrl.registry import LOOPS
 
@@ -28,7 +29,8 @@ class ResumableIterLoop(ResumableLoop, IterBasedTrainLoop):
         **settings: As ``IterBasedTrainLoop``: ``max_iters``, ``val_begin``, ``val_interval``, ``dynamic_intervals``.
 
     Raises:
-        ConfigError: When a run resumes with other data or another sampler, or a pass has no batch.
+        ConfigError: If a batch would cut the blocks of a ``BatchBalancedSampler``; when a run resumes with other data
+            or another sampler, or a pass has no batch.
         DataError: If the position in the checkpoint is damaged.
     """
 
@@ -37,6 +39,7 @@ class ResumableIterLoop(ResumableLoop, IterBasedTrainLoop):
     def __init__(self, runner: Any, dataloader: DataLoader | dict[str, Any], **settings: Any):
         BaseLoop.__init__(self, runner, dataloader)
         loader = self.dataloader
+        check_whole_blocks(loader)
         # MMEngine's loop starts its workers here, before a checkpoint says where; a loader without batches has none.
         super().__init__(runner, DataLoader(loader.dataset, batch_sampler=[]), **settings)
         self.dataloader = loader
