@@ -125,6 +125,13 @@ def test_data_set_that_downloads_itself_is_let_through(tmp_path: Path) -> None:
         ({'model.head.dr_loss.temperature': 'hot'}, r'DRLoss'),
         ({'model.head.dr_loss.radius.scale': 'x'}, r"scale.*'x'"),
         ({'model.head.dr_loss.loss_weight': 'x'}, r"loss_weight.*'x'"),
+        ({'train_dataloader.dataset.ratio': 10}, r"config does not fit: LongTailDataset.*'ratio'"),
+        ({'train_dataloader.sampler.sead': 0}, r"config does not fit: DefaultSampler.*'sead'"),
+        (
+            {'default_hooks.stages.stages.1.sampler.per_class': 4},
+            r"config does not fit: ClassAwareSampler.*'per_class'",
+        ),
+        ({'optim_wrapper.optimizer.rate': 0.1}, r"config does not fit: SGD.*'rate'"),
     ],
 )
 def test_misspelt_names_and_words_for_numbers_are_refused(tmp_path: Path, changes: dict, message: str) -> None:

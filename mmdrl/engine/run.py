@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,10 @@ from .model_parts import unwrap
 from .preflight import check_data_paths
 from .results import write_json
 
-# How the registry and Python word a name or an argument that does not exist.
-_CONFIG_MISTAKE = re.compile(r'is not in the .* registry|unexpected keyword argument|missing .* required')
+# How the registry and Python word a name or an argument of a class that does not exist.
+_CONFIG_MISTAKE = re.compile(
+    r'is not in the .* registry|__init__\(\) (got an unexpected keyword argument|missing .* required)'
+)
 
 
 def train_model(
@@ -66,7 +69,7 @@ def train_model(
         if checkpoint is not None:
             check_belongs(checkpoint, unwrap(runner.model), str(source))
         del checkpoint
-        runner.train()
+        _start(runner.train, runner)
     except MMDRLError:
         if is_new and is_main_process() and not _has_trained(runner):
             shutil.rmtree(folder, ignore_errors=True)
@@ -92,7 +95,7 @@ def evaluate(cfg: Config, checkpoint: str, out: str | None = None) -> dict[str, 
     runner = _build_runner(cfg)
     if content is not None:
         check_belongs(content, unwrap(runner.model), checkpoint)
-    metrics: dict[str, Any] = runner.test()
+    metrics: dict[str, Any] = _start(runner.test, runner)
     if is_main_process():
         rows = by_classifier(metrics)
         if rows:
@@ -109,14 +112,29 @@ def _build_runner(cfg: Config) -> Runner:
     try:
         return Runner.from_cfg(cfg) if 'runner_type' not in cfg else RUNNERS.build(cfg)
     except (KeyError, TypeError) as error:
-        message = str(error.args[0]) if error.args else ''
-        if _CONFIG_MISTAKE.search(message):
-            raise ConfigError(f'The config does not fit: {message}') from error
+        _tell_config_mistake(error)
         raise
     except OSError as error:
         if Path(cfg.work_dir).is_dir():
             raise
         raise ConfigError(f'Expected to write to the work folder {cfg.work_dir}, which fails: {error}.') from error
+
+
+def _start(go: Callable[[], Any], runner: Runner) -> Any:
+    """Train or test; loaders, loops and hooks' parts are built only now."""
+    try:
+        return go()
+    except (KeyError, TypeError) as error:
+        if not _has_trained(runner):
+            _tell_config_mistake(error)
+        raise
+
+
+def _tell_config_mistake(error: Exception) -> None:
+    """Raise a sentence in place of an error that a name or an argument in the config has led to."""
+    message = str(error.args[0]) if error.args else ''
+    if _CONFIG_MISTAKE.search(message):
+        raise ConfigError(f'The config does not fit: {message}') from error
 
 
 def _has_trained(runner: Runner | None) -> bool:
