@@ -87,9 +87,13 @@ def test_broken_images_are_listed_at_the_end_and_stop_a_test(tmp_path: Path) -> 
     assert last.startswith(f'error: {data}/val_256/Places365_val_00000470.jpg cannot be decoded')
 
 
-def test_too_many_broken_images_end_training_in_a_sentence(tmp_path: Path) -> None:
+@pytest.mark.parametrize(('workers', 'start'), [(0, 'fork'), (1, 'spawn')])
+def test_too_many_broken_images_end_training_in_a_sentence(tmp_path: Path, workers: int, start: str) -> None:
+    """A second run in the same folder, of which nothing is taken away however early it ends."""
     data, config = spoilt(tmp_path)
+    (tmp_path / 'run').mkdir()
     settings = ['train_dataloader.num_batch_per_epoch=None', 'train_dataloader.dataset.max_broken=1']
+    settings += [f'train_dataloader.num_workers={workers}', f'env_cfg.mp_cfg.mp_start_method={start}']
     answer = tool(
         *('train', config, '--gpus', 0, '--work-dir', tmp_path / 'run', '--cfg-options', *settings), cwd=tmp_path
     )
@@ -98,3 +102,6 @@ def test_too_many_broken_images_end_training_in_a_sentence(tmp_path: Path) -> No
     last = answer.stdout.strip().splitlines()[-1]
     assert last.startswith(f'error: {data}/data_256/a/airfield/')
     assert 'it is broken image 2 of 11, and at most 1 may be' in last
+    log = next((tmp_path / 'run').glob('*/*.log')).read_text()
+    assert '2 broken training images were left out' in log
+    assert all(str(path) in log for path in sorted((data / 'data_256/a/airfield').iterdir())[:2])

@@ -34,6 +34,7 @@ class ColumnDataset(BaseDataset):
 
     _columns: dict[str, Column]
     _rows: NDArray[np.int64] | None  # None: all, in order
+    _index: NDArray[np.int64] | None = None
     _fully_initialized: bool
 
     def load_columns(self) -> dict[str, Column]:
@@ -47,6 +48,12 @@ class ColumnDataset(BaseDataset):
         file whenever it is built can answer with the name of that file.
         """
         return id(self._columns)
+
+    @property
+    @force_full_init
+    def index(self) -> NDArray[np.int64] | None:
+        """Position of each image in the set it was cut from, shape ``(N,)``; None if the data do not say."""
+        return None if self._index is None else self._index[self.rows()]
 
     def full_init(self) -> None:
         """Read the columns, if that is still to do."""

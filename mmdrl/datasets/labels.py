@@ -14,6 +14,7 @@ from mmdrl.datasets.same_images import distinct_images, image_ids
 from mmdrl.datasets.wrappers import parts_of, read, whole_dataset
 from mmdrl.errors import DataError
 
+MAX_CLASSES = 10_000_000  # counts of all classes are kept in arrays: a label that is a date or an id would fill memory
 __all__ = ['check_labels', 'dataset_labels', 'distinct_images', 'image_ids', 'whole_dataset']
 
 
@@ -88,19 +89,19 @@ def check_labels(labels: ArrayLike, num_classes: int | None = None, *, where: st
 
     Args:
         labels: Integer labels, shape ``(N,)``.
-        num_classes: K; None checks the lower bound only.
+        num_classes: K; None: no more than a label can sensibly be, ``MAX_CLASSES``.
         where: What holds the labels, as the beginning of the message.
 
     Raises:
         DataError: If a label lies outside; it names the first such label and its position.
     """
     labels = np.asarray(labels)
-    is_outside = labels < 0
-    if num_classes is not None:
-        is_outside |= labels >= num_classes
+    is_outside = (labels < 0) | (labels >= (MAX_CLASSES if num_classes is None else num_classes))
     if is_outside.any():
         first = int(is_outside.argmax())
-        bound = 'at least 0' if num_classes is None else f'in [0, {num_classes})'
+        bound = f'in [0, {num_classes})'
+        if num_classes is None:
+            bound = 'at least 0' if labels[first] < 0 else f'below {MAX_CLASSES:,}, as classes are numbered from 0'
         raise DataError(
             f'{where} must be {bound}, got {labels[first]} at position {first} '
             f'({int(is_outside.sum())} of {labels.size} are outside). Does num_classes match the data?'

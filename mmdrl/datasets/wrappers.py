@@ -83,12 +83,10 @@ def whole_dataset(dataset: Any) -> Any:
 
 
 def metainfo_of(dataset: Any) -> dict[str, Any]:
-    """Meta information of the outermost data set that has some; of torch's ConcatDataset, of its first part."""
-    while not hasattr(dataset, 'metainfo'):
-        if isinstance(dataset, ConcatDataset):
-            dataset = dataset.datasets[0]
-        elif hasattr(dataset, 'dataset'):
-            dataset = dataset.dataset
-        else:
-            return {}
-    return dict(dataset.metainfo)
+    """Meta information of a data set and of what it wraps, the outermost first; of joined ones, of the first part.
+
+    A wrapper copies that of its data set when it is built, which may be before the data set has read its own.
+    """
+    inner = dataset.datasets[0] if isinstance(dataset, ConcatDataset) else getattr(dataset, 'dataset', None)
+    behind = {} if inner is None else metainfo_of(inner)
+    return {**behind, **getattr(dataset, 'metainfo', {})}

@@ -13,6 +13,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import BaseLoop, Runner
 from rich.console import Console
 
+from mmdrl.datasets.lists.broken_images import broken_paths, log_broken
 from mmdrl.errors import ConfigError, DataError, MMDRLError
 from mmdrl.visualization import accuracy_table, by_classifier
 
@@ -71,6 +72,9 @@ def train_model(
         del checkpoint
         _start(runner.train, runner)
     except MMDRLError:
+        loop = _train_loop(runner)
+        if loop is not None:
+            log_broken(broken_paths(loop.dataloader.dataset))
         if is_new and is_main_process() and not _has_trained(runner):
             shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -138,6 +142,11 @@ def _tell_config_mistake(error: Exception) -> None:
 
 
 def _has_trained(runner: Runner | None) -> bool:
-    # Not runner.iter, which would build the loop that may just have failed.
+    loop = _train_loop(runner)
+    return loop is not None and loop.iter > 0
+
+
+def _train_loop(runner: Runner | None) -> Any:
+    """The loop, None if none has been built; ``runner.train_loop`` would build the one that may just have failed."""
     loop = runner and runner._train_loop
-    return isinstance(loop, BaseLoop) and loop.iter > 0
+    return loop if isinstance(loop, BaseLoop) else None

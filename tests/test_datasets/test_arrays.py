@@ -1,6 +1,8 @@
 """ArrayDataset: what it reads and maps, and what it refuses."""
 
+import contextlib
 import copy
+import itertools
 import logging
 import os
 import pickle
@@ -13,6 +15,7 @@ import pytest
 from command import run
 from mmengine.logging import MMLogger
 from numpy.testing import assert_array_equal
+from torch.utils.data import DataLoader
 
 from mmdrl.datasets import ArrayDataset
 from mmdrl.datasets.arrays.mapped_images import MappedImages
@@ -278,10 +281,23 @@ def test_file_replaced_behind_an_open_set_is_kept_by_it_and_refused_by_a_new_wor
     os.replace(tmp_path / 'new.npz', file)
     assert_array_equal(dataset[5]['img'], arrays['images'][5])
     with pytest.raises(DataError, match=r'data\.npz was replaced or removed'):
-        pickle.loads(content)
+        pickle.loads(content)[0]
     os.remove(file)
     with pytest.raises(DataError, match=r'data\.npz was replaced or removed'):
-        pickle.loads(content)
+        pickle.loads(content)[0]
+
+
+@pytest.mark.slow
+def test_file_replaced_between_two_epochs_ends_a_spawned_loader_in_a_sentence(arrays, save, tmp_path):
+    file = save(**arrays)
+    loader = DataLoader(
+        ArrayDataset(file), batch_size=6, num_workers=1, multiprocessing_context='spawn', collate_fn=list
+    )
+    assert len(next(iter(loader))) == 6
+    np.savez(tmp_path / 'new.npz', **arrays)
+    os.replace(tmp_path / 'new.npz', file)
+    with pytest.raises(DataError, match=r'^\S*data\.npz was replaced or removed [^\n]*$'):
+        next(iter(loader))
 
 
 def test_npy_without_labels_and_npz_with_two_are_refused(arrays, save, tmp_path):
@@ -301,6 +317,43 @@ def test_truncated_npy_is_refused(arrays, tmp_path, kept):
     (tmp_path / 'x.npy').write_bytes((tmp_path / 'x.npy').read_bytes()[:kept])
     with pytest.raises(DataError, match=r'x\.npy'):
         ArrayDataset('x.npy', data_root=str(tmp_path), labels_file='y.npy')
+
+
+@pytest.mark.parametrize('name', ['x.npy', 'y.npy'])
+def test_npy_with_a_damaged_header_is_refused_or_reads(arrays, tmp_path, name):
+    """A number in the header may be another one that fits, and nothing can tell."""
+    np.save(tmp_path / 'x.npy', arrays['images'])
+    np.save(tmp_path / 'y.npy', arrays['labels'])
+    content = (tmp_path / name).read_bytes()
+    for place, bit in itertools.product(range(128), range(8)):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << bit
+        (tmp_path / name).write_bytes(damaged)
+        with contextlib.suppress(DataError):
+            ArrayDataset('x.npy', data_root=str(tmp_path), labels_file='y.npy')
+
+
+def test_labels_file_of_several_arrays_is_refused(arrays, save, tmp_path):
+    np.save(tmp_path / 'x.npy', arrays['images'])
+    with pytest.raises(DataError, match=r'labels_file must be a \.npy of labels, but .*data\.npz'):
+        ArrayDataset(str(tmp_path / 'x.npy'), labels_file=save(**arrays))
+
+
+def test_archive_marked_as_encrypted_is_refused(arrays, save):
+    file = Path(save(**arrays))
+    content = bytearray(file.read_bytes())
+    content[content.index(b'PK\x01\x02') + 8] |= 1  # the flags of the first member in the directory
+    file.write_bytes(content)
+    with pytest.raises(DataError, match='cannot be read'):
+        ArrayDataset(str(file))
+
+
+def test_member_that_is_no_array_is_refused(arrays, tmp_path):
+    with zipfile.ZipFile(tmp_path / 'x.npz', 'w') as archive:
+        for key in arrays:
+            archive.writestr(key, b'text')
+    with pytest.raises(DataError, match='cannot be read'):
+        ArrayDataset(str(tmp_path / 'x.npz'))
 
 
 def test_archive_cut_anywhere_is_refused(arrays, save):

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from torch.utils.data import ConcatDataset, Subset
 
-from mmdrl.datasets import ArrayDataset, LongTailDataset
+from mmdrl.datasets import CIFAR, ArrayDataset, LongTailDataset
 from mmdrl.datasets.columns import ColumnDataset
 from mmdrl.errors import ConfigError, DataError
 
@@ -208,7 +208,8 @@ def test_joined_subsets_that_disagree_about_a_position_are_refused(tmp_path):
     [
         ('none.npy', None, '', DataError, r'no file .*none\.npy'),
         ('x.txt', '3\n7 2\n', '', DataError, r"x\.txt, line 2: expected one whole number, got '7 2'"),
-        ('x.txt', '3\n\n', '', DataError, 'line 2'),
+        ('x.txt', '3\n\n4\n', '', DataError, 'line 2'),
+        ('x.txt', '1_0\n', '', DataError, "line 1: .*'1_0'"),
         ('x.txt', '3\n1e3\n', '', DataError, r"line 2: .*'1e3'"),
         ('x.txt', f'{10**30}\n', '', DataError, 'beyond 64 bits'),
         ('x.txt', '', '', DataError, 'whole numbers'),
@@ -222,6 +223,20 @@ def test_file_that_holds_no_positions_is_refused(tmp_path, name, content, key, e
         (tmp_path / name).write_text(content)
     with pytest.raises(error, match=message):
         LongTailDataset(rows(), indices_file=str(tmp_path / name), indices_key=key)
+
+
+@pytest.mark.parametrize('text', ['20\n7\n0\n\n\n', '\ufeff20\r\n7\r\n0'])
+def test_text_may_end_in_blank_lines_and_come_from_windows(tmp_path, text):
+    (tmp_path / 'x.txt').write_bytes(text.encode())
+    assert LongTailDataset(rows(), indices_file=str(tmp_path / 'x.txt')).indices.tolist() == [20, 7, 0]
+
+
+def test_part_under_the_name_of_the_whole_set_tells_its_positions_too(tmp_path):
+    images, labels = np.zeros((20, 32, 32, 3), np.uint8), np.arange(20) % 10
+    np.savez(tmp_path / 'cifar10_train.npz', images=images, labels=labels, index=np.arange(20) * 7)
+    part = CIFAR(10, data_root=str(tmp_path), check_numbers=False)
+    dataset = LongTailDataset(part, indices_file=save(tmp_path, 'npy', np.arange(20)[5:] * 7))
+    assert dataset.indices.tolist() == list(range(5, 20))
 
 
 @pytest.mark.parametrize('key', ['', 'cifar10_imb1'])

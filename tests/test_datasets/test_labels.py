@@ -187,6 +187,7 @@ def test_labels_in_range_pass():
         ([0, 1, 5, 7], 5, r'in \[0, 5\), got 5 at position 2 \(2 of 4 are outside\)'),
         ([0, -1], 5, r'in \[0, 5\), got -1 at position 1'),
         ([3, -2], None, 'at least 0, got -2 at position 1'),
+        ([3, 20181231], None, 'below 10,000,000, .* got 20181231 at position 1'),
     ],
 )
 def test_label_out_of_range_is_named_with_its_position(labels, num_classes, message):

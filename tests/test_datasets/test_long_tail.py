@@ -259,6 +259,31 @@ def test_wrapped_set_without_meta_information_of_its_own_shows_that_behind_it():
     assert LongTailDataset(both, 2).metainfo == {'classes': ('a', 'b', 'c'), 'class_counts': [8, 5, 4]}
 
 
+@pytest.mark.parametrize('kind', ['RepeatDataset', 'ClassBalancedDataset'])
+def test_names_that_are_read_after_the_wrapper_was_built_are_shown(tmp_path, kind):
+    np.savez(tmp_path / 'x.npz', images=np.zeros((8, 1, 1), np.uint8), labels=[0, 1] * 4, class_names=['ant', 'bee'])
+    rows = dict(type='mmdrl.ArrayDataset', data_file=str(tmp_path / 'x.npz'), lazy_init=True)
+    setting = dict(times=2) if kind == 'RepeatDataset' else dict(oversample_thr=0.1)
+    assert LongTailDataset(dict(type=kind, dataset=rows, lazy_init=True, **setting), 2).CLASSES == ('ant', 'bee')
+
+
+def test_long_tail_is_split_into_folds():
+    tail = dict(
+        type='mmdrl.LongTailDataset', dataset=dict(type='mmdrl.NumberedRows', labels=[0, 1] * 16), imbalance_ratio=8
+    )
+    folds = [
+        DATASETS.build(dict(type='KFoldDataset', dataset=tail, fold=fold, num_splits=3, seed=0, test_mode=True))
+        for fold in range(3)
+    ]
+    whole = DATASETS.build(tail)
+    assert [len(fold) for fold in folds] == [6, 6, 6]
+    assert sorted(row['number'] for fold in folds for row in fold) == sorted(row['number'] for row in whole)
+    assert sum(fold.dataset.class_counts for fold in folds).tolist() == whole.class_counts.tolist() == [16, 2]
+    for fold in folds:
+        assert dataset_labels(fold).tolist() == [row['gt_label'] for row in fold]
+        assert 'Largest and smallest' in repr(fold.dataset)
+
+
 def test_first_passes_over_images_of_the_same_shuffle():
     labels = shuffled_labels(3, 12)
     whole = shuffled_class_indices(labels, np.array([12, 12, 12]), seed=3).reshape(3, 12)
@@ -291,6 +316,7 @@ def test_first_passes_over_images_of_the_same_shuffle():
         (dict(imbalance_ratio=2, class_order='name'), ConfigError, "'label', 'size' or a list .* 'name'"),
         (dict(imbalance_ratio=2, class_order=3), ConfigError, "'label', 'size' or a list .* got 3"),
         (dict(imbalance_ratio=2, class_order=[0, True, 2]), ConfigError, "'label', 'size' or a list"),
+        (dict(imbalance_ratio=2, class_order=np.array([2, 1, 0])), ConfigError, "'label', 'size' or a list"),
         (dict(imbalance_ratio=2, class_order=[0, 1]), ConfigError, r'labels 0 to 2 once.*got \[0, 1\]'),
         (dict(imbalance_ratio=2, class_order=[1, 1, 2]), ConfigError, r'labels 0 to 2 once.*got \[1, 1, 2\]'),
         (dict(imbalance_ratio=2, class_order=[1, 2, 3]), ConfigError, r'labels 0 to 2 once.*got \[1, 2, 3\]'),
@@ -313,6 +339,11 @@ def test_what_cannot_be_cut_is_refused(arguments, error, message):
 def test_class_without_an_image_is_refused():
     with pytest.raises(DataError, match='Class 2 has 0 images, but 1 are needed'):
         LongTailDataset(NumberedRows([0, 1] * 5, classes=['a', 'b', 'c']), 2)
+
+
+def test_label_that_is_no_class_costs_no_memory():
+    with pytest.raises(DataError, match='NumberedRows has 1000000000000 classes but 10 images'):
+        LongTailDataset(NumberedRows([0, 1] * 4 + [0, 10**12 - 1]), 2)
 
 
 def test_labels_beyond_the_named_classes_are_refused():

@@ -1,16 +1,12 @@
 """Images and labels of plain arrays as an MMPretrain data set.
 
-The images of a ``.npz`` saved by ``numpy.savez``, or of a ``.npy``, are mapped into memory: opening costs
-nothing, and all processes share them.
+The images of a ``.npz`` saved by ``numpy.savez``, or of a ``.npy``, are mapped into memory: all
+processes share them, and only what is used stays in it.
 """
 
 import os
 from collections.abc import Hashable
 from typing import Any
-
-import numpy as np
-from mmengine.dataset import force_full_init
-from numpy.typing import NDArray
 
 from mmdrl.datasets.arrays.array_file import read_arrays
 from mmdrl.datasets.arrays.mapped_images import MappedImages
@@ -57,12 +53,6 @@ class ArrayDataset(ColumnDataset):
     def image_source(self) -> Hashable:
         """The file of the images."""
         return os.path.realpath(os.path.expanduser(self.ann_file))
-
-    @property
-    @force_full_init
-    def index(self) -> NDArray[np.int64] | None:
-        """Position of each image in the set it was cut from, shape ``(N,)``; None if the file does not say."""
-        return None if self._index is None else self._index[self.rows()]
 
     def extra_repr(self) -> list[str]:
         """The file, and whether its images are mapped."""

@@ -4,9 +4,6 @@ Pickling is refused, so a file from a stranger can hold wrong numbers but no cod
 as they are get mapped, see :mod:`mmdrl.datasets.arrays.mapped_images`; compressed ones are read into memory.
 """
 
-import struct
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +14,6 @@ from numpy.typing import NDArray
 from mmdrl.datasets.arrays.mapped_images import MappedImages, place_in_zip, read_header
 from mmdrl.errors import ConfigError, DataError
 
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError, struct.error)
 _REMEDY = 'Object arrays and pickles are refused; save uint8 images and integer labels with numpy.savez.'
 
 
@@ -53,13 +49,16 @@ def read_arrays(data_file: str | Path, labels_file: str | Path = '') -> ImageArr
         labels_path = _existing(labels_file)
         try:
             images: MappedImages | NDArray[np.uint8] = _map_npy(path)
-            arrays = {'labels': np.load(labels_path, allow_pickle=False)}
+            labels = np.load(labels_path, allow_pickle=False)
         except DataError:
             raise
-        except _UNREADABLE as error:
+        except Exception as error:  # what a damaged header raises depends on where it is damaged
             raise DataError(
                 f'{path} or {labels_path} cannot be read as a .npy of plain numbers ({error}). {_REMEDY}'
             ) from error
+        if not isinstance(labels, np.ndarray):
+            raise DataError(f'labels_file must be a .npy of labels, but {labels_path} holds several arrays.')
+        arrays = {'labels': labels}
         where = str(labels_path)
     else:
         if labels_file:
@@ -68,7 +67,7 @@ def read_arrays(data_file: str | Path, labels_file: str | Path = '') -> ImageArr
             images, arrays = _read_npz(path)
         except DataError:
             raise
-        except _UNREADABLE as error:
+        except Exception as error:  # as above
             raise DataError(f'{path} cannot be read as an .npz of plain arrays ({error}). {_REMEDY}') from error
         where = str(path)
     return _checked(images, arrays, path, where)

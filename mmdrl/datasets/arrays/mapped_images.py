@@ -31,7 +31,7 @@ class MappedImages:
         order: Whether the last index runs fastest, ``'C'``, or the first one, ``'F'``.
 
     Raises:
-        DataError: If the file is shorter than that, or, unpickled, not the same any more.
+        DataError: If the file is shorter than that; at the first use after unpickling, if it is not the same any more.
     """
 
     def __init__(self, path: Path, offset: int, shape: tuple[int, ...], order: Literal['C', 'F'] = 'C'):
@@ -40,38 +40,40 @@ class MappedImages:
         self.shape = shape
         self.order = order
         self._seen = _size_and_time(self.path)
-        self._map()
+        self._pixels: NDArray[np.uint8] | None = self._mapped()
 
     def __len__(self) -> int:
         return self.shape[0]
 
     def __getitem__(self, row: int) -> NDArray[np.uint8]:
         """One image (H, W, C), read-only."""
+        if self._pixels is None:
+            self._pixels = self._reopened()
         return self._pixels[row]
 
     def __deepcopy__(self, memo: dict) -> 'MappedImages':
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in self.__dict__.items() if key != '_pixels'}
+        return dict(self.__dict__, _pixels=None)
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+    def _reopened(self) -> NDArray[np.uint8]:
+        """Mapped again, at the first use: what a worker raises earlier its loader would not hand on."""
         if not self.path.is_file() or _size_and_time(self.path) != self._seen:
             raise DataError(
                 f'{self.path} was replaced or removed after this process or the one that started it had opened it. '
                 'Start the run again.'
             )
-        self._map()
+        return self._mapped()
 
-    def _map(self) -> None:
+    def _mapped(self) -> NDArray[np.uint8]:
         try:
             pixels = np.memmap(
                 self.path, dtype=np.uint8, mode='r', offset=self.offset, shape=self.shape, order=self.order
             )
         except ValueError as error:
             raise DataError(f'{self.path} is truncated: it ends before its images do ({error}).') from error
-        self._pixels = np.asarray(pixels if pixels.ndim == 4 else pixels[..., np.newaxis])
+        return np.asarray(pixels if pixels.ndim == 4 else pixels[..., np.newaxis])
 
 
 def place_in_zip(path: Path, name: str) -> tuple[np.dtype, tuple[int, ...], Literal['C', 'F'], int] | None:

@@ -8,6 +8,7 @@ noticed, nor is a missing end of other formats.
 
 import errno
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -119,6 +120,13 @@ def broken_paths(dataset: Any) -> list[str]:
         if part is not None:
             found.update(broken_paths(part))
     return sorted(found)
+
+
+def log_broken(paths: Sequence[str]) -> None:
+    """Name all of them in the log, where the warnings of spawned workers do not arrive; nothing if there are none."""
+    if paths:
+        images = 'image was' if len(paths) == 1 else 'images were'
+        MMLogger.get_current_instance().warning(f'{len(paths)} broken training {images} left out:\n' + '\n'.join(paths))
 
 
 def _has_suspicious_end(path: str) -> bool:

@@ -7,6 +7,7 @@ read from a file; then the held-out part comes from what it leaves out.
 """
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ class LongTailDataset:
             set with ties by label, or a list of all labels.
         indices_file: A published selection to take in its order: positions in the original set, as ``.npz``,
             ``.npy`` or text with one per line. They are looked up in the ``index`` of an
-            :class:`~mmdrl.datasets.ArrayDataset` that has one, else they are positions in the wrapped set.
+            :class:`~mmdrl.datasets.ArrayDataset` or CIFAR that has one, else they are positions in the wrapped set.
         indices_key: Name of the array in an ``.npz`` that holds several.
         lazy_init: Read the wrapped set at the first use instead of now.
 
@@ -100,6 +101,8 @@ class LongTailDataset:
             raise DataError(f'{name} is empty: there is nothing to cut a long tail from.')
         num_classes = int(labels.max()) + 1 if self.CLASSES is None else len(self.CLASSES)
         check_labels(labels, num_classes, where=f'The labels of {name}')
+        if num_classes > len(labels):  # told before arrays of that length are made
+            raise DataError(f'{name} has {num_classes} classes but {len(labels)} images, too few for all of them.')
         self.indices = select(self.dataset, labels, num_classes, self.settings)
         self._labels = labels[self.indices]
         self.class_counts = np.bincount(self._labels, minlength=num_classes)
@@ -169,15 +172,24 @@ class LongTailDataset:
         """Labels of this part, shape ``(n,)``."""
         return self._labels.copy()
 
+    @force_full_init
+    def get_subset(self, indices: list[int]) -> 'LongTailDataset':
+        """The samples at these positions as a data set of its own, as KFoldDataset wants it."""
+        subset = copy(self)
+        subset.indices, subset._labels = self.indices[indices], self._labels[indices]
+        subset.class_counts = np.bincount(subset._labels, minlength=len(self.class_counts))
+        return subset
+
     def __repr__(self) -> str:
         body = [f'Part: \t{self.settings.part} of {type(self.dataset).__name__}']
         if self._fully_initialized:
             counts = self.class_counts
+            ratio = f', ratio {self.actual_imbalance_ratio:g}' if counts.all() else ''
             groups = ' / '.join(str(int(mask.sum())) for mask in self.shot_groups().values())
             body += [
                 f'Number of samples: \t{len(self)}',
                 f'Number of categories: \t{len(counts)}',
-                f'Largest and smallest: \t{counts.max()} and {counts.min()}, ratio {self.actual_imbalance_ratio:g}',
+                f'Largest and smallest: \t{counts.max()} and {counts.min()}{ratio}',
                 f'Many / medium / few: \t{groups} (more than 100, fewer than 20)',
             ]
         else:

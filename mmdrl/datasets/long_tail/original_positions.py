@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmdrl.datasets.columns import ColumnDataset
 from mmdrl.datasets.labels import distinct_images, image_ids
 from mmdrl.datasets.wrappers import parts_of, read
 from mmdrl.errors import DataError
@@ -62,7 +63,7 @@ def _original_positions(dataset: Any) -> NDArray[np.int64] | None:
     """``index`` of every sample, or None if something behind the wrappers has none."""
     parts = parts_of(read(dataset))
     if parts is None:
-        return getattr(dataset, 'index', None)
+        return dataset.index if isinstance(dataset, ColumnDataset) else None
     found = [(_original_positions(part), positions) for part, positions in parts]
     known = [index[positions] for index, positions in found if index is not None]
     return np.concatenate(known) if len(known) == len(found) else None

@@ -1,5 +1,6 @@
 """Positions of images from a file, the form in which long-tailed subsets are published."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ def read_positions(file: str | Path, key: str = '') -> NDArray[np.int64]:
     """Positions, shape ``(n,)``, in the order of the file.
 
     Args:
-        file: ``.npz``, ``.npy``, or text with one number per line.
+        file: ``.npz``, ``.npy``, or text with one number per line; blank lines at its end are fine.
         key: Name of the array in a ``.npz`` that holds several.
 
     Raises:
@@ -56,14 +57,11 @@ def _from_arrays(path: Path, key: str) -> NDArray:
 
 def _from_text(path: Path) -> NDArray[np.int64]:
     numbers = []
-    with path.open(encoding='utf-8', errors='replace') as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                numbers.append(int(line))
-            except ValueError:
-                raise DataError(
-                    f'{path}, line {number}: expected one whole number, got {line.strip()[:40]!r}.'
-                ) from None
+    text = path.read_text(encoding='utf-8-sig', errors='replace').rstrip()
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not re.fullmatch(r'\s*[+-]?[0-9]{1,40}\s*', line):
+            raise DataError(f'{path}, line {number}: expected one whole number, got {line.strip()[:40]!r}.')
+        numbers.append(int(line))
     try:
         return np.array(numbers, dtype=np.int64)
     except OverflowError:

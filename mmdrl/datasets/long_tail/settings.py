@@ -56,7 +56,7 @@ class LongTailSettings:
             _check_integer('max_count', self.max_count, 1)
         order = self.class_order
         is_listed = not isinstance(order, str) and isinstance(order, Sequence) and all(map(_is_integer, order))
-        if order not in get_args(ClassOrder) and not is_listed:
+        if not is_listed and not (isinstance(order, str) and order in get_args(ClassOrder)):
             raise ConfigError(f"class_order must be 'label', 'size' or a list of all labels, got {order!r:.80}.")
 
 

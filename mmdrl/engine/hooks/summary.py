@@ -12,7 +12,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from rich.console import Console
 
-from mmdrl.datasets.lists.broken_images import broken_paths
+from mmdrl.datasets.lists.broken_images import broken_paths, log_broken
 from mmdrl.engine.features import extract_features
 from mmdrl.engine.model_parts import unwrap
 from mmdrl.engine.results import write_results
@@ -114,8 +114,7 @@ def _broken_images(runner: Runner) -> list[str]:
     """Paths of the training images that any process found broken, which are logged; every process must call it."""
     found = broken_paths(runner.train_dataloader.dataset)
     paths = sorted(set().union(*all_gather_object(found)))
-    if paths:
-        runner.logger.warning(f'{len(paths)} broken training images were left out:\n' + '\n'.join(paths))
+    log_broken(paths)
     return paths
 
 
