@@ -1,11 +1,14 @@
 """Checkpoints looked at before they are used: whole, harmless, and of this model."""
 
+import logging
 import pickle
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.logging import print_log
 from mmengine.runner import find_latest_checkpoint
 from torch import Tensor, nn
 
@@ -44,11 +47,29 @@ def read_checkpoint(path: str) -> dict[str, Any] | None:
 def latest_checkpoint(work_dir: str) -> str | None:
     """The checkpoint that ``--resume`` goes on from, or ``None`` if the folder has none.
 
+    MMEngine writes checkpoints, and the file that names the last, in place. If a run was killed meanwhile, this is the
+    newest whole one beside it.
+
     Raises:
         DataError: If the folder names one that is gone.
     """
     path = find_latest_checkpoint(work_dir)
-    if path is not None and not Path(path).is_file():
+    if path is None:
+        return None
+    if (path == '' or Path(path).is_file()) and not zipfile.is_zipfile(path):
+        folder = Path(path).parent if path else Path(work_dir)
+        others = [*folder.glob('iter_*.pth'), *folder.glob('epoch_*.pth')]
+        whole = [other for other in others if zipfile.is_zipfile(other)]
+        if whole:
+            newest = max(whole, key=lambda other: other.stat().st_mtime)
+            print_log(
+                f'{path or Path(work_dir) / "last_checkpoint"} is not whole: was a run killed while it wrote? Going on '
+                f'from {newest}.',
+                logger='current',
+                level=logging.WARNING,
+            )
+            return str(newest)
+    if not Path(path).is_file():
         raise DataError(
             f'{work_dir}/last_checkpoint names {path}, which is gone. Give --resume another checkpoint, or leave it '
             'out to start anew.'

@@ -9,6 +9,7 @@ from mmengine.config import Config, DictAction
 
 from mmdrl.errors import ConfigError
 
+MMENGINE_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
@@ -39,6 +40,7 @@ def load_config(
     cfg.launcher = launcher
     cfg.work_dir = work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(path).stem)
     _settle_loop(cfg)
+    _leave_out_hooks(cfg)
     has_gpu = torch.cuda.is_available()
     for name in LOADERS:
         loader = cfg.get(name)
@@ -79,6 +81,14 @@ def _settle_loop(cfg: Config) -> None:
             "by_epoch out; for iterations train_cfg=dict(_delete_=True, type='mmdrl.ResumableIterLoop', max_iters=...)."
         )
     del loop['by_epoch']
+
+
+def _leave_out_hooks(cfg: Config) -> None:
+    """Let ``None`` leave out any hook that a config inherits; MMEngine takes it for those of its own only."""
+    hooks = cfg.get('default_hooks') or {}
+    for name in [name for name, hook in hooks.items() if hook is None]:
+        if name not in MMENGINE_HOOKS:
+            del hooks[name]
 
 
 def _read(path: str) -> Config:

@@ -60,7 +60,7 @@ def train_model(
     check_data_paths(cfg, ('train_dataloader', 'val_dataloader'))
     source = None
     if cfg.get('resume'):
-        source = cfg.get('load_from') or latest_checkpoint(cfg.work_dir)
+        source = cfg.load_from = cfg.get('load_from') or latest_checkpoint(cfg.work_dir)
     checkpoint = read_checkpoint(source) if source else None
     folder = Path(cfg.work_dir)
     is_new = not folder.exists()

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from mmdrl.errors import ConfigError
+from mmdrl.errors import ConfigError, DataError
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,8 @@ class Stage:
     Attributes:
         name: Shown in the log and the progress bar.
         epochs: Length, at least 1.
-        sampler: Config of the training sampler.
+        sampler: Config of the training sampler. A ``ProgressiveSampler`` takes ``begin`` and ``num_epochs`` from the
+            stage if they are not given.
         loss_weights: Factor of each loss of the head, such as ``dict(loss_dr=0.)``; 1 if not given.
         freeze: Names of modules, ``*`` allowed, that neither learn nor update batch statistics.
         reset: Names of modules, ``*`` allowed, that are initialised anew when the stage begins.
@@ -71,6 +72,14 @@ class StagePlan:
         """Stage to which an epoch (from 0) belongs; the last stage goes on beyond the plan."""
         return next((i for i in range(len(self)) if epoch < self.begin(i + 1)), len(self) - 1)
 
+    def sampler_at(self, index: int) -> dict[str, Any] | None:
+        """Sampler of a stage; one that moves with the epochs moves with those of its stage, unless it says when."""
+        sampler = self.stages[index].sampler
+        kind = sampler and sampler.get('type')
+        if sampler is None or getattr(kind, '__name__', str(kind)).rpartition('.')[2] != 'ProgressiveSampler':
+            return sampler
+        return dict(num_epochs=self.stages[index].epochs, begin=self.begin(index)) | sampler
+
     def check_fits(self, max_epochs: int | None) -> None:
         """The stages must last exactly as long as the run.
 
@@ -94,6 +103,27 @@ class StagePlan:
     def outline(self) -> list[dict[str, Any]]:
         """Names and lengths: what a checkpoint keeps to tell whether a resumed plan is the same."""
         return [dict(name=stage.name, epochs=stage.epochs) for stage in self.stages]
+
+    def find_stage(self, saved: Any) -> int:
+        """The stage in which a checkpoint was saved, from what it keeps of its plan.
+
+        Raises:
+            ConfigError: If it was trained with other stages, or none.
+            DataError: If it names a stage that is none.
+        """
+        entries = saved if isinstance(saved, dict) else {}
+        if entries.get('plan') != self.outline():
+            raise ConfigError(
+                f'The checkpoint was trained with stages {entries.get("plan")}, the config has {self.outline()}. '
+                'Resume with the config it was trained with, or start anew with load_from.'
+            )
+        current = entries.get('current')
+        if type(current) is not int or not 0 <= current < len(self):
+            raise DataError(
+                f'The checkpoint must name one of {len(self)} stages, counted from 0, got {current!r}. It is damaged: '
+                'resume from another checkpoint.'
+            )
+        return current
 
 
 def _parse(entry: dict[str, Any]) -> Stage:

@@ -75,3 +75,24 @@ def test_checkpoint_is_read_again_after_the_host_has_read_it(checkpoint: Path) -
     """onedl-mmengine takes back every declared safe name after a load of its own."""
     load_checkpoint(torch.nn.Linear(1, 1), str(checkpoint), strict=False)
     assert 'head.fc.weight' in read_checkpoint(str(checkpoint))['state_dict']
+
+
+@pytest.mark.parametrize('damage', ['checkpoint', 'last_checkpoint'])
+def test_run_killed_while_it_wrote_resumes_from_the_whole_checkpoint_before(tmp_path: Path, damage: str) -> None:
+    changes = {'default_hooks.checkpoint': dict(type='CheckpointHook', by_epoch=False, interval=4, max_keep_ckpts=2)}
+    train(short_config(tmp_path / 'run', ONE_STAGE, **changes))
+    folder = tmp_path / 'run'
+    last = folder / ('iter_11.pth' if damage == 'checkpoint' else 'last_checkpoint')
+    content = last.read_bytes()
+    last.write_bytes(content[: len(content) // 2] if damage == 'checkpoint' else b'')
+    assert latest_checkpoint(str(folder)) == str(folder / ('iter_8.pth' if damage == 'checkpoint' else 'iter_11.pth'))
+    train_model(short_config(folder, ONE_STAGE, **changes), resume='auto')
+    assert (folder / 'last_checkpoint').read_text() == str(folder / 'iter_11.pth') or damage != 'checkpoint'
+    assert read_checkpoint(str(folder / 'iter_11.pth'))['position']['batches'] == 11
+
+
+def test_damaged_checkpoint_without_another_is_refused(tmp_path: Path) -> None:
+    (tmp_path / 'iter_4.pth').write_bytes(b'half')
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'iter_4.pth'))
+    with pytest.raises(DataError, match=r'iter_4\.pth'):
+        read_checkpoint(str(latest_checkpoint(str(tmp_path))))

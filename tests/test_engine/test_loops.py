@@ -12,9 +12,11 @@ import torch
 from digits_run import short_config, train
 from mmengine.config import Config
 from mmengine.hooks import Hook
+from mmengine.runner import Runner
 from rich.console import Console
 from torch.utils.data import BatchSampler, DataLoader, SequentialSampler
 
+from mmdrl.engine.checkpoints import read_checkpoint
 from mmdrl.engine.config import load_config
 from mmdrl.engine.hooks import ProgressHook
 from mmdrl.engine.loops.order import rest_of_pass
@@ -327,6 +329,97 @@ def test_pass_without_a_batch_is_refused(tmp_path: Path) -> None:
         train(cfg)
 
 
+@pytest.mark.parametrize('batch_size', [16, 64])
+def test_last_iteration_is_saved_whatever_the_batches_before_it_were(tmp_path: Path, batch_size: int) -> None:
+    cut(config(tmp_path / 'run', interval=7), 8)
+    changes = {'train_dataloader.batch_size': batch_size, 'optim_wrapper.accumulative_counts': 2}
+    runner, _ = resumed(config(tmp_path / 'run', interval=7, **changes))
+    assert (tmp_path / 'run' / f'iter_{runner.iter}.pth').is_file()
+    assert runner.iter == runner.max_iters
+
+
+def test_last_iteration_of_stages_is_saved_too(tmp_path: Path) -> None:
+    stages = [
+        dict(name='a', epochs=1),
+        dict(name='b', epochs=1, sampler=dict(type='mmdrl.PowerSampler', num_samples=99)),
+    ]
+
+    def again(batch_size: int) -> Config:
+        cfg = short_config(tmp_path / 'run', stages, **{'train_dataloader.batch_size': batch_size})
+        cfg.default_hooks.checkpoint = dict(type='CheckpointHook', by_epoch=False, interval=8)
+        return cfg
+
+    cut(again(32), 9)
+    runner, _ = resumed(again(16))
+    assert runner.iter == runner.max_iters == 8 + 5 + 7  # 256 of 331 images are 16 of 21 batches
+    assert (tmp_path / 'run/iter_20.pth').is_file()
+
+
+class PowerCut(Hook):
+    """Ends the run right before it validates for the n-th time."""
+
+    def __init__(self, turn: int):
+        self.turn = turn
+
+    def before_val(self, runner: Any) -> None:
+        self.turn -= 1
+        if self.turn == 0:
+            raise KeyboardInterrupt
+
+
+class Validations(Hook):
+    """Notes when the run validates."""
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+
+    def before_val(self, runner: Any) -> None:
+        self.seen.append(runner.iter)
+
+
+@pytest.mark.parametrize('kind', ['epoch', 'iter'])
+@pytest.mark.parametrize(('turn', 'left'), [(1, [11, 22]), (2, [22])])
+def test_validation_that_the_end_of_the_run_has_cut_off_is_made_up_for(
+    tmp_path: Path, kind: str, turn: int, left: list[int]
+) -> None:
+    def again() -> Config:
+        cfg = config(tmp_path / 'run', interval=PASS)
+        if kind == 'iter':
+            cfg.train_cfg = dict(type='mmdrl.ResumableIterLoop', max_iters=22, val_interval=11)
+        else:
+            cfg.train_cfg.val_interval = 1
+            cfg.default_hooks.checkpoint = dict(type='CheckpointHook', interval=1)
+        return cfg
+
+    with pytest.raises(KeyboardInterrupt):
+        train(again(), PowerCut(turn))
+    validations = Validations()
+    resumed(again(), validations)
+    assert validations.seen == left
+    assert (tmp_path / 'run/results.json').is_file()
+
+
+def test_checkpoint_inside_an_epoch_is_not_validated(tmp_path: Path) -> None:
+    """Not even if with larger batches none of this epoch is done."""
+    cut(config(tmp_path / 'run', interval=7, **{'train_cfg.val_interval': 1}), 15)
+    validations = Validations()
+    changes = {'train_cfg.val_interval': 1, 'train_dataloader.batch_size': 200}
+    resumed(config(tmp_path / 'run', interval=7, **changes), validations)
+    assert validations.seen == [16]
+
+
+def test_runner_resumed_by_hand_goes_on_inside_the_epoch(stopped: Path, whole: tuple[Any, Witness]) -> None:
+    cfg = config(stopped)
+    cfg.experiment_name = f'by_hand_{id(cfg)}'
+    runner, witness = Runner.from_cfg(cfg), Witness()
+    runner.register_hook(witness)
+    assert runner.train_loop.iter == 0  # built by looking at it
+    runner.resume(str(stopped / 'iter_12.pth'))
+    runner.train()
+    assert witness.seen == whole[1].seen[12:]
+    assert read_checkpoint(str(stopped / 'iter_16.pth'))['position']['batches'] == 5
+
+
 def write(folder: Path, text: str) -> str:
     path = folder / 'config.py'
     path.write_text(f"_base_ = '{SCHEDULES / 'sgd_50e_digits.py'}'\n{text}\n")
@@ -340,3 +433,15 @@ def test_config_may_inherit_a_type_and_give_by_epoch(tmp_path: Path) -> None:
     for contradiction in ('by_epoch=False', "type='mmdrl.ResumableIterLoop', by_epoch=True"):
         with pytest.raises(ConfigError, match='contradict'):
             load_config(write(tmp_path, f'train_cfg = dict({contradiction})'))
+
+
+def test_config_may_leave_out_a_hook_that_it_inherits(tmp_path: Path) -> None:
+    path = tmp_path / 'c.py'
+    path.write_text(
+        f"_base_ = ['{SCHEDULES.parents[1]}/drl_r8_digits-lt.py']\ndefault_hooks = dict(stages=None, timer=None)\n"
+        "train_cfg = dict(_delete_=True, type='mmdrl.ResumableIterLoop', max_iters=2)\n"
+        'param_scheduler = None\nval_cfg = val_dataloader = val_evaluator = None\n'
+    )
+    runner = train(load_config(str(path), work_dir=str(tmp_path / 'run')))
+    assert not {'TwoStageHook', 'IterTimerHook'} & {type(hook).__name__ for hook in runner.hooks}
+    assert runner.iter == 2

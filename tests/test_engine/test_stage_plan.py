@@ -3,7 +3,7 @@
 import pytest
 
 from mmdrl.engine.stage_plan import StagePlan
-from mmdrl.errors import ConfigError
+from mmdrl.errors import ConfigError, DataError
 
 PLAN = [
     dict(name='a', epochs=2),
@@ -49,3 +49,26 @@ def test_plan_of_another_length_than_the_run_is_refused(max_epochs: int | None) 
     StagePlan(PLAN).check_fits(6)
     with pytest.raises(ConfigError, match='max_epochs'):
         StagePlan(PLAN).check_fits(max_epochs)
+
+
+def test_progressive_sampler_moves_with_the_epochs_of_its_stage() -> None:
+    sampler = dict(type='mmdrl.ProgressiveSampler')
+    plan = StagePlan([dict(name='a', epochs=2), dict(name='b', epochs=3, sampler=sampler)])
+    assert plan.sampler_at(0) is None
+    assert plan.sampler_at(1) == dict(sampler, begin=2, num_epochs=3)
+    plan = StagePlan([dict(name='a', epochs=2), dict(name='b', epochs=3, sampler=dict(sampler, begin=0))])
+    assert plan.sampler_at(1) == dict(sampler, begin=0, num_epochs=3)
+
+
+@pytest.mark.parametrize('saved', [None, 3, {}, {'plan': 3, 'current': 0}])
+def test_checkpoint_of_another_plan_is_refused(saved: object) -> None:
+    with pytest.raises(ConfigError, match='was trained with stages'):
+        StagePlan(PLAN).find_stage(saved)
+
+
+@pytest.mark.parametrize('current', [3, -1, 'a', None, True])
+def test_damaged_number_of_a_stage_is_a_sentence(current: object) -> None:
+    plan = StagePlan(PLAN)
+    assert plan.find_stage(dict(plan=plan.outline(), current=2)) == 2
+    with pytest.raises(DataError, match='one of 3 stages'):
+        plan.find_stage(dict(plan=plan.outline(), current=current))

@@ -25,6 +25,7 @@ class ProgressiveSampler(ClassSampler):
         dataset: Data set that tells its labels.
         num_epochs: Epochs of the transition, at least 1; a single one is instance-balanced.
         begin: First epoch, for a stage that does not start the training. Earlier ones are instance-balanced.
+            ``TwoStageHook`` knows both numbers of its stages, and gives those that are not set.
         num_samples: Length of an epoch over all processes. None: the number of images, so that an epoch costs what a
             plain one does.
         seed: Of the order, at least 0. None: one that all processes agree on.

@@ -59,25 +59,23 @@ class TwoStageHook(Hook):
             raise ConfigError('TwoStageHook needs one optimizer, got several (an OptimWrapperDict).')
         self._is_learned = {name: p.requires_grad for name, p in model.named_parameters()}
         self._base_lr = [group.get('initial_lr', group['lr']) for group in _param_groups(runner)]
-        loaders = [self._build_loader(runner, stage) for stage in self.plan.stages]
+        loaders = [self._build_loader(runner, index) for index in range(len(self.plan))]
         self._loaders: list[DataLoader | None] = [*loaders]
         self._seeds = [order_seed(loader) for loader in loaders]
-        loop._max_iters = sum(s.epochs * len(loader) for s, loader in zip(self.plan.stages, loaders, strict=True))
+        pairs = zip(self.plan.stages, loaders, strict=True)
+        loop.epoch_lengths = [len(loader) for stage, loader in pairs for _ in range(stage.epochs)]
+        loop._max_iters = sum(loop.epoch_lengths)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """On resuming, restore the set-up of the checkpoint's stage, so that its states fit."""
         if not runner._resume or not hasattr(self, '_loaders'):
             return
-        saved = checkpoint.get('stages')
-        if saved is None or saved['plan'] != self.plan.outline():
-            raise ConfigError(
-                f'The checkpoint was trained with stages {saved and saved["plan"]}, the config has '
-                f'{self.plan.outline()}. Resume with the config it was trained with, or start anew with load_from.'
-            )
+        saved: Any = checkpoint.get('stages')
+        current = self.plan.find_stage(saved)
         if 'seeds' in saved:  # not in those of earlier versions
             set_order_seeds(self._loaders, saved['seeds'])
             self._seeds = saved['seeds']
-        self._set_up(runner, saved['current'])
+        self._set_up(runner, current)
         for stage in reversed(self.plan.stages[: self.current + 1]):
             if stage.has_own_schedule:
                 self._start_schedule(runner, stage)
@@ -157,19 +155,19 @@ class TwoStageHook(Hook):
             group['lr'] = group['initial_lr'] = base_lr * factor
         runner.param_schedulers = runner.build_param_scheduler(deepcopy(stage.param_scheduler or []))
 
-    def _build_loader(self, runner: Runner, stage: Stage) -> DataLoader:
-        loader = runner.train_loop.dataloader
-        if stage.sampler is None:
+    def _build_loader(self, runner: Runner, index: int) -> DataLoader:
+        loader, sampler = runner.train_loop.dataloader, self.plan.sampler_at(index)
+        if sampler is None:
             return loader
         config = runner._train_dataloader
         if not isinstance(config, dict):
             raise ConfigError(
-                f'Stage {stage.name!r} has a sampler, which needs train_dataloader as a config, '
+                f'Stage {self.plan[index].name!r} has a sampler, which needs train_dataloader as a config, '
                 f'got a {type(config).__name__}.'
             )
         config = {k: v for k, v in config.items() if k not in ('dataset', 'num_batch_per_epoch')}
         loader = runner.build_dataloader(
-            dict(config, dataset=_Shared(loader.dataset), sampler=stage.sampler),
+            dict(config, dataset=_Shared(loader.dataset), sampler=sampler),
             seed=runner.seed,
             diff_rank_seed=runner._randomness_cfg.get('diff_rank_seed', False),
         )

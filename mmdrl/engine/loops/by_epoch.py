@@ -26,6 +26,9 @@ class ResumableEpochLoop(ResumableLoop, EpochBasedTrainLoop):
         *args: As ``EpochBasedTrainLoop``.
         **settings: Likewise: ``max_epochs``, ``val_begin``, ``val_interval``, ``dynamic_intervals``.
 
+    Attributes:
+        epoch_lengths: Batches of each epoch of the run, set by who changes the loader; ``None`` if all are alike.
+
     Raises:
         ConfigError: If a batch would cut the blocks of a ``BatchBalancedSampler``; when a run resumes inside an epoch
             of other data or another sampler.
@@ -33,6 +36,7 @@ class ResumableEpochLoop(ResumableLoop, EpochBasedTrainLoop):
     """
 
     by_epoch = True
+    epoch_lengths: list[int] | None = None
 
     def __init__(self, *args: Any, **settings: Any):
         super().__init__(*args, **settings)
@@ -51,7 +55,30 @@ class ResumableEpochLoop(ResumableLoop, EpochBasedTrainLoop):
     def run(self) -> nn.Module:
         """Train."""
         self.find_place()
-        return super().run()
+        self._settle_length()
+        runner = self.runner
+        runner.call_hook('before_train')
+        if self._is_between_epochs:
+            self.repeat_validation(self._epoch, self._max_epochs)
+        while self._epoch < self._max_epochs and not self.stop_training:
+            self.run_epoch()
+            self._decide_current_val_interval()
+            is_due = self._epoch % self.val_interval == 0 or self._epoch == self._max_epochs
+            if runner.val_loop is not None and self._epoch >= self.val_begin and is_due:
+                runner.val_loop.run()
+        runner.call_hook('after_train')
+        return runner.model
+
+    def _settle_length(self) -> None:
+        """Let the last iteration be the last also where those before were of other batches or other data.
+
+        Hooks save at it, and accumulated gradients are applied.
+        """
+        lengths = self.epoch_lengths or [len(self.dataloader)] * self._max_epochs
+        ahead = self._iter - sum(lengths[: self._epoch]) - self.first_batch
+        if self._iter > 0 and ahead != 0:
+            self._max_iters += ahead
+            self.runner.optim_wrapper.initialize_count_status(self.runner.model, self._iter, self._max_iters)
 
     def run_epoch(self) -> None:
         """Train one epoch, or what is left of it."""

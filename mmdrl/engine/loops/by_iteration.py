@@ -64,6 +64,7 @@ class ResumableIterLoop(ResumableLoop, IterBasedTrainLoop):
         seed_process(runner.seed, 'epoch', 0)
         runner.call_hook('before_train_epoch')
         self.dataloader_iterator = self._batches()
+        self.repeat_validation(self._iter, self._max_iters)
         while self._iter < self._max_iters and not self.stop_training:
             runner.model.train()
             self.run_iter(next(self.dataloader_iterator))

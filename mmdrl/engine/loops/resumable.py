@@ -1,6 +1,6 @@
 """What both loops share: the position goes into every checkpoint and is taken up again from it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from mmengine.hooks import Hook
@@ -25,10 +25,13 @@ class ResumableLoop:
     dataloader: DataLoader
     by_epoch: bool
     first_batch = 0
+    val_begin: int
+    val_interval: int
     _iter: int
+    _decide_current_val_interval: Callable[[], None]
+    _is_between_epochs = False  # whether the checkpoint is of the end of an epoch
     _began = 0  # iteration of the first batch of this epoch or pass
-    _is_resumed = False
-    _saved: Position | None = None
+    _loaded: dict[str, Any] | None = None  # what a checkpoint says of its position, not looked at yet
 
     def position(self, epoch: int, iteration: int) -> Position:
         """Position of a checkpoint whose ``meta`` names so many finished epochs and iterations."""
@@ -39,35 +42,35 @@ class ResumableLoop:
         raise NotImplementedError
 
     def take_up(self, checkpoint: dict[str, Any]) -> None:
-        """Read the position from the checkpoint that the run resumes from."""
-        self._is_resumed = True
-        if KEY in checkpoint:
-            self._saved = Position.parse(checkpoint[KEY])
-            epoch = checkpoint['meta']['epoch']
-            if self.by_epoch and self._saved.by_epoch and self._saved.epoch != epoch:
-                raise DataError(
-                    f'The checkpoint is of epoch {epoch}, but its {KEY!r} of epoch {self._saved.epoch}. It is damaged: '
-                    'resume from another checkpoint.'
-                )
+        """Keep what a checkpoint says of its position until it shows whether the run resumes from it."""
+        self._loaded = {KEY: checkpoint[KEY]} if KEY in checkpoint else None
 
     def find_place(self) -> int:
         """Set the first batch where the checkpoint was saved, and restore the order; returns epoch or pass.
 
         Raises:
             ConfigError: If the checkpoint was saved inside an epoch of another order.
+            DataError: If its position is damaged.
         """
         here = self.position_unsaved()
-        if not self._is_resumed:
+        if self._iter == 0:
             return here.epoch
         log = self.runner.logger.info
-        saved = self._saved
-        if saved is None:
+        if self._loaded is not None:
+            saved = Position.parse(self._loaded[KEY])
+            if self.by_epoch and saved.by_epoch and saved.epoch != here.epoch:
+                raise DataError(
+                    f'The checkpoint is of epoch {here.epoch}, but its {KEY!r} of epoch {saved.epoch}. It is damaged: '
+                    'resume from another checkpoint.'
+                )
+        else:
             log(
                 "The checkpoint does not say where in the data it was saved, as those of MMEngine's own loops do not. "
                 f'Going on with batch {here.batches + 1} of epoch {here.epoch + 1}.'
             )
             saved = here
         saved.check_same_order(here)
+        self._is_between_epochs = self._loaded is not None and saved.batches == 0
         self.first_batch = saved.batches_in(here)
         self._began = self._iter - self.first_batch
         if saved.sampler == here.sampler:
@@ -86,6 +89,21 @@ class ResumableLoop:
                 f'{saved.batches * (saved.total_batch or 0)} have been used. Iterations count on from {self._iter}.'
             )
         return saved.epoch
+
+    def repeat_validation(self, count: int, last: int) -> None:
+        """Validate if that was due right after the checkpoint, which was saved before.
+
+        Args:
+            count: Epochs or iterations that are done.
+            last: As many as the run has.
+        """
+        runner, loop = self.runner, self.runner.val_loop
+        if self._iter == 0 or loop is None:
+            return
+        self._decide_current_val_interval()
+        if count >= self.val_begin and (count % self.val_interval == 0 or count == last):
+            runner.logger.info('Validating first, as the checkpoint was saved before a validation that was due.')
+            loop.run()
 
     def seeded(self, batches: Iterator[Any]) -> Iterator[Any]:
         """The batches, with all random numbers of an iteration seeded before it begins."""
@@ -116,6 +134,5 @@ class PositionHook(Hook):
         checkpoint[KEY] = self.loop.position(meta['epoch'], meta['iter']).to_dict()
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Take it up when the run resumes; weights alone (``load_from``) bring none."""
-        if runner._resume:
-            self.loop.take_up(checkpoint)
+        """Hand it to the loop, which takes it up if the run resumes; weights alone (``load_from``) bring none."""
+        self.loop.take_up(checkpoint)
