@@ -1,52 +1,12 @@
 # CIFAR-10-LT, ratio 100: 12,406 training images, 5000 of the first class to 50 of the last; 13,996 at ratio 50
-# and 20,431 at 10 (`train_dataloader.dataset.imbalance_ratio`). The test set of 10,000 is all there is to validate
-# on: report the last epoch, not the best one, and take hyper-parameters from elsewhere or from a hold-out.
+# and 20,431 at 10. All else as for CIFAR-100-LT.
+_base_ = ['./cifar100_lt.py']
+
 data_preprocessor = dict(
     num_classes=10,
-    mean=[125.307, 122.961, 113.8575],  # RGB, the values in common use; the arrays are RGB already
+    mean=[125.307, 122.961, 113.8575],  # RGB, the values in common use
     std=[51.5865, 50.847, 51.255],  # means of the deviations within each image
-    to_rgb=False,
 )
-train_pipeline = [
-    dict(type='RandomCrop', crop_size=32, padding=4),
-    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
-    dict(type='PackInputs'),
-]
-test_pipeline = [dict(type='PackInputs')]
-
-train_dataloader = dict(
-    batch_size=128,
-    num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(
-        type='mmdrl.LongTailDataset',
-        imbalance_ratio=100,
-        dataset=dict(
-            type='mmdrl.CIFAR', num_classes=10, split='train', data_root='data/cifar', pipeline=train_pipeline
-        ),
-    ),
-)
-val_dataloader = dict(
-    batch_size=500,
-    num_workers=2,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    dataset=dict(
-        type='mmdrl.CIFAR',
-        num_classes=10,
-        split='test',
-        data_root='data/cifar',
-        pipeline=test_pipeline,
-        test_mode=True,
-    ),
-)
+train_dataloader = dict(dataset=dict(dataset=dict(num_classes=10)))
+val_dataloader = dict(dataset=dict(num_classes=10))
 test_dataloader = val_dataloader
-
-val_evaluator = [
-    dict(type='mmdrl.ShotAccuracy', many=100, few=20),
-    dict(type='mmdrl.ShotAccuracy', many=100, few=20, classifier='ncm', prefix='ncm'),
-]
-test_evaluator = val_evaluator
-val_cfg = dict()
-test_cfg = dict()
