@@ -4,11 +4,12 @@ import argparse
 import json
 import lzma
 import runpy
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from command import ROOT, mim, tool
+from command import ROOT, mim, run, tool
 
 from mmdrl.datasets.label_files import read_labels
 from mmdrl.engine.class_sources import source_counts
@@ -46,6 +47,7 @@ def test_array_without_a_name_is_the_labels(tmp_path):
     ('name', 'content', 'message'),
     [
         ('a.txt', b'train/1.jpg 0\ntrain/2.jpg\n', 'line 2'),
+        ('a.txt', b'a.jpg 0\nb.jpg 999999999\n', '999999999 at position 1'),
         ('a.txt', b'', 'a.txt'),
         ('a.txt', b'a.jpg 0\na.jpg 1\n', 'line 2'),
         ('a.txt.xz', b'a.jpg 0\n', 'cannot be unpacked'),
@@ -69,6 +71,8 @@ def test_file_without_labels_is_named(tmp_path, name, content, message):
         (dict(labels=np.zeros(3)), 'float64'),
         (dict(labels=np.zeros((3, 1), int)), r'\(3, 1\)'),
         (dict(labels=np.array([0, -1])), '-1 at position 1'),
+        (dict(labels=np.array([0, 2**62])), '4611686018427387904 at position 1'),
+        (dict(labels=np.array([0, 2**63 + 5], np.uint64)), '9223372036854775813 at position 1'),
         (dict(labels=np.zeros(0, int)), 'no label'),
         (dict(images=np.zeros(3), names=np.zeros(3)), "'labels'"),
         (dict(labels=np.array([object()])), 'pickle'),
@@ -168,13 +172,52 @@ def test_mistake_ends_in_a_sentence(tmp_path):
         (dict(few=-1), '--few at least 0'),
         (dict(out='counts.xls'), r'--out to end in one of .*\.png.*, got counts\.xls'),
         (dict(out='counts'), 'got counts'),
+        (dict(json='./set.npy'), r'--json \./set\.npy would overwrite a source'),
+        (dict(out='set.png', sources=['set.png']), r'--out set\.png would overwrite a source'),
         (dict(out='set.npy/counts.png'), r'Writing .*set\.npy/counts\.png failed'),
         (dict(json='set.npy/counts.json'), r'Writing .*set\.npy/counts\.json failed'),
     ],
 )
 def test_setting_that_cannot_work_is_refused(sources, tmp_path, monkeypatch, changes, message):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / 'set.png').write_text('train/a.jpg 0\n')
     settings = dict(sources=['set.npy'], split='train', many=100, few=20, edges='exclusive', out=None, json=None)
     main = runpy.run_path(str(ROOT / 'tools/analysis/class_stats.py'))['main']
     with pytest.raises(MMDRLError, match=message):
         main(argparse.Namespace(**settings | changes))
+
+
+@pytest.mark.slow
+def test_full_disk_keeps_the_numbers_of_before(sources, tmp_path):
+    (tmp_path / 'numbers.json').write_text('before')
+    command = f'trap "" XFSZ; ulimit -f 0; exec {sys.executable} -W ignore "$@"'
+    answer = run(
+        *('bash', '-c', command, '-', ROOT / 'tools/analysis/class_stats.py', sources['npy']),
+        *('--json', 'numbers.json'),
+        cwd=tmp_path,
+        PYTHONUNBUFFERED='1',
+    )
+    assert answer.returncode == 1
+    assert 'error: Writing numbers.json failed: File too large' in answer.stdout
+    assert (tmp_path / 'numbers.json').read_text() == 'before'
+    assert not (tmp_path / '.numbers.json.part').exists()
+
+
+@pytest.mark.slow
+def test_numbers_may_go_down_a_pipe(sources, tmp_path):
+    answer = tool('analysis/class_stats', sources['npy'], '--json', '/dev/stdout', cwd=tmp_path)
+    assert answer.returncode == 0, answer.stdout
+    assert '"class_counts"' in answer.stdout
+
+
+@pytest.mark.parametrize('name', ['prepare_data', 'analysis/class_stats'])
+def test_control_c_while_it_starts_is_no_traceback(sources, tmp_path, name):
+    (tmp_path / 'mmdrl.py').write_text('raise KeyboardInterrupt')  # the first import of all
+    answer = tool(
+        name,
+        *(['cifar10', '--root', '.'] if name == 'prepare_data' else [sources['npy']]),
+        cwd=tmp_path,
+        PYTHONPATH=str(tmp_path),
+    )
+    assert answer.returncode == 130
+    assert answer.stdout.startswith('Stopped.')

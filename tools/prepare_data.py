@@ -113,11 +113,9 @@ def progress_bars(console: 'Console') -> 'Iterator[Progress]':
 if __name__ == '__main__':
     arguments = parse_args()
     try:
-        from mmdrl.errors import MMDRLError  # noqa: F401
+        sys.exit(main(arguments))
     except ImportError as error:  # mmdrl looks at the packages it needs when it is imported
         sys.exit(f'error: {error}')
-    try:
-        sys.exit(main(arguments))
     except KeyboardInterrupt:
         print('Stopped. What was fetched is kept; the same command goes on from there.', file=sys.stderr)
         sys.exit(130)

@@ -27,7 +27,7 @@ def read_labels(path: str | Path) -> NDArray[np.int64]:
     if not path.is_file():
         raise DataError(f'There is no file {path}.')
     if path.suffix in ('.npz', '.npy'):
-        labels = _of_arrays(path)
+        labels: NDArray[np.integer] = _of_arrays(path)
     elif path.suffix == '.json':
         labels = _of_annotations(path)
     else:
@@ -35,7 +35,7 @@ def read_labels(path: str | Path) -> NDArray[np.int64]:
     if labels.size == 0:
         raise DataError(f'{path} holds no label.')
     check_labels(labels, where=f'The labels of {path}')
-    return labels
+    return labels.astype(np.int64)
 
 
 def _of_list(path: Path) -> NDArray[np.int64]:
@@ -52,7 +52,7 @@ def _of_list(path: Path) -> NDArray[np.int64]:
     return labels
 
 
-def _of_arrays(path: Path) -> NDArray[np.int64]:
+def _of_arrays(path: Path) -> NDArray[np.integer]:
     try:
         arrays = np.load(path, allow_pickle=False)
         if isinstance(arrays, np.lib.npyio.NpzFile):
@@ -67,7 +67,7 @@ def _of_arrays(path: Path) -> NDArray[np.int64]:
         raise DataError(
             f'The labels of {path} must be integers of shape (N,), got {arrays.dtype} of shape {arrays.shape}.'
         )
-    return arrays.astype(np.int64)
+    return arrays
 
 
 def _of_annotations(path: Path) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import ArrayLike, NDArray
 
 from mmdrl.errors import DataError
@@ -18,6 +18,7 @@ from mmdrl.stats import Edges, shot_groups
 from mmdrl.visualization.class_accuracy import COLOURS, LINE_STYLES, MAX_TICK_LABELS
 
 LEGEND_ROWS = 12
+NAME_LENGTH = 60  # letters of a name in the legend; half of them in two columns
 
 
 def class_counts_figure(
@@ -54,7 +55,8 @@ def class_counts_figure(
     for number, (name, values) in enumerate(sets.items()):
         # Falling widths leave an edge to see of a curve that a later one covers.
         linewidth = 1.6 + 1.8 * (1 - (number + 1) / len(sets))
-        _draw_curve(axes, name, values, number, len(sizes) > 1, linewidth, shot_groups(values, many, few, edges))
+        label = _shortened(name, NAME_LENGTH if len(sets) <= LEGEND_ROWS else NAME_LENGTH // 2)
+        _draw_curve(axes, label, values, number, len(sizes) > 1, linewidth, shot_groups(values, many, few, edges))
     if len(sizes) > 1:
         axes.set(xlabel='classes, from the largest to the smallest (%)', xlim=(-1, 101))
     else:
@@ -76,6 +78,13 @@ def class_counts_figure(
     )
     figure.set_figheight(4.2 + 0.22 * min(len(sets), LEGEND_ROWS))
     return figure
+
+
+def _shortened(name: str, length: int) -> str:
+    """The name as matplotlib shows it, without its middle if it is long: its end tells most."""
+    text = name if len(name) <= length else f'{name[: length // 3]}…{name[-(length - length // 3 - 1) :]}'
+    text = text.replace('$', r'\$')  # no formulas
+    return f' {text}' if text.startswith('_') else text  # matplotlib hides what begins so
 
 
 def _draw_curve(
@@ -107,7 +116,7 @@ def _draw_curve(
 def _scale(axes: Axes, lowest: float, highest: float) -> None:
     axes.set(yscale='log', ylim=(lowest, highest), ylabel='images per class (log scale)')
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if highest / lowest < 1e3 else (1,)))
-    axes.yaxis.set_major_formatter(StrMethodFormatter('{x:,g}' if lowest < 1 else '{x:,.0f}'))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda count, _: f'{count:,.0f}' if count >= 1 else f'{count:g}'))
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.grid(axis='y', color='0.9', linewidth=0.5)
     axes.set_axisbelow(True)

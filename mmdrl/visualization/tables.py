@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
+from rich.markup import escape
 from rich.table import Table
 
 from mmdrl.errors import DataError
@@ -27,7 +28,7 @@ def accuracy_table(rows: Mapping[str, Mapping[str, float | None]], title: str = 
     for column in COLUMNS:
         table.add_column(column, justify='right', no_wrap=True)
     for name, row in rows.items():
-        table.add_row(name, *(_percent(row.get(column)) for column in COLUMNS))
+        table.add_row(escape(name), *(_percent(row.get(column)) for column in COLUMNS))
     return table
 
 
@@ -51,7 +52,7 @@ def statistics_table(statistics: Mapping[str, Mapping[str, int | float | None]],
     table = Table(title=title)
     table.add_column('', no_wrap=True)
     for name in statistics:
-        table.add_column(name, justify='right', overflow='fold')
+        table.add_column(escape(name), justify='right', overflow='fold')
     for row in next(iter(statistics.values()), {}):
         table.add_row(row.replace('_', ' '), *(_number(numbers[row]) for numbers in statistics.values()))
     return table
@@ -75,17 +76,17 @@ def largest_and_smallest_table(
     shapes = {array.shape for array in arrays} | ({(len(class_names),)} if class_names is not None else set())
     if len(shapes) != 1:
         raise DataError(f'All sets must have the same classes, got {sorted(shapes)}.')
-    order = np.argsort(-arrays[0], kind='stable')
+    order = np.argsort(-arrays[0].astype(np.int64), kind='stable')  # unsigned ones have no minus
     table = Table(title=title)
     table.add_column('class', no_wrap=True)
     for name in counts:
-        table.add_column(name, justify='right', overflow='fold')
+        table.add_column(escape(name), justify='right', overflow='fold')
     for rank, label in enumerate(order.tolist()):
         if rank == head and order.size > 2 * head:
             table.add_row('...', *('' for _ in arrays))
         if rank < head or rank >= order.size - head:
             name = str(label) if class_names is None else f'{label} {class_names[label]}'
-            table.add_row(name, *(f'{array[label]:,}' for array in arrays))
+            table.add_row(escape(name), *(f'{array[label]:,}' for array in arrays))
     return table
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from mmdrl.datasets.preparation.archives import unpack
+from mmdrl.datasets.preparation.files import lock
 from mmdrl.errors import DataError
 
 
@@ -114,6 +115,39 @@ def test_what_is_in_the_place_is_left_alone(tmp_path):
     with pytest.raises(DataError, match=r'data/set is there already.*move it away'):
         unpack(path, folder)
     assert tree(folder) == {'set/1': b'mine'}
+
+
+def test_link_to_nothing_is_left_alone(tmp_path):
+    path = archive(tmp_path / 'a.tar', ('file', b'0'))
+    folder = tmp_path / 'data'
+    folder.mkdir()
+    (folder / 'file').symlink_to('nowhere')
+    with pytest.raises(DataError, match=r'data/file is there already'):
+        unpack(path, folder)
+    assert (folder / 'file').is_symlink()
+
+
+def test_hard_link_to_nothing_is_damage(tmp_path):
+    path = archive(tmp_path / 'a.tar', special('link', tarfile.LNKTYPE, 'nowhere'))
+    with pytest.raises(DataError, match='damaged'):
+        unpack(path, tmp_path)
+    assert left_beside(path) == []
+
+
+def test_two_runs_do_not_unpack_into_one_folder(tmp_path):
+    path = archive(tmp_path / 'a.tar', ('set/1', b'one'))
+    half = tmp_path / '.a.tar.unpacking/set/0'
+    half.parent.mkdir(parents=True)
+    half.write_bytes(b'half')
+    with path.open('rb') as stream:
+        lock(stream, 'of the other run')
+        with pytest.raises(DataError, match=r'Another process is unpacking .*a\.tar'):
+            unpack(path, tmp_path)
+    assert half.read_bytes() == b'half'
+
+
+def left_beside(path: Path) -> list[Path]:
+    return [other for other in path.parent.iterdir() if other != path]
 
 
 def test_rest_of_a_killed_run_is_in_nobodys_way(tmp_path):

@@ -55,6 +55,11 @@ def test_git_hash_is_that_of_git(server, tmp_path):
     assert download(file, tmp_path).read_bytes() == CONTENT
 
 
+def test_mirror_may_have_any_letters(server, tmp_path):
+    server.files['%C3%BC%20/a.bin'] = CONTENT
+    assert fetch(server, tmp_path, mirror=f'{server.address}/\u00fc%20/').read_bytes() == CONTENT
+
+
 def test_mirror_is_asked_for_the_file_by_its_name(server, tmp_path):
     file = RemoteFile('http://127.0.0.1:9/far/away/a.bin', MD5)
     assert download(file, tmp_path, mirror=f'{server.address}/').read_bytes() == CONTENT
@@ -272,7 +277,20 @@ def test_nobody_there(tmp_path):
 
 
 @pytest.mark.parametrize(
-    'mirror', ['/data/mirror', 'file:///data', 'ftp://example.org', '', 'http://', 'http://[1', 'http://a b']
+    'mirror',
+    [
+        '/data/mirror',
+        'file:///data',
+        'ftp://example.org',
+        '',
+        'http://',
+        'http://[1',
+        'http://a b',
+        'http://a..b',
+        'http://host:99999',
+        'http://name:secret@host',
+        'https://host/folder?token=1',
+    ],
 )
 def test_other_addresses_are_refused(tmp_path, mirror):
     with pytest.raises(ConfigError, match='https://host/folder'):
@@ -336,6 +354,42 @@ def test_spoilt_note_is_no_note(server, tmp_path, note):
     (tmp_path / 'a.bin').write_bytes(OTHER)
     with pytest.raises(DataError, match='not the published'):
         fetch(server, tmp_path)
+
+
+@pytest.mark.parametrize('kind', ['link to nothing', 'folder', 'pipe'])
+def test_name_that_something_else_has_is_left_to_it(server, tmp_path, kind):
+    path = tmp_path / 'a.bin'
+    {'link to nothing': lambda: path.symlink_to('nowhere'), 'folder': path.mkdir, 'pipe': lambda: os.mkfifo(path)}[
+        kind
+    ]()
+    before = path.lstat()
+    with pytest.raises(DataError, match=r'a\.bin is no file.*move it away'):
+        fetch(server, tmp_path)
+    assert path.lstat() == before
+    assert server.requests == []
+
+
+@pytest.mark.parametrize('content', [CONTENT, OTHER])
+def test_file_that_appears_meanwhile_is_left_as_it_is(server, tmp_path, content):
+    path = tmp_path / 'a.bin'
+
+    def appear(*_) -> None:
+        path.write_bytes(content)
+
+    if content is CONTENT:
+        assert fetch(server, tmp_path, progress=appear) == path
+        assert left(tmp_path) == {'a.bin', '.checked.json'}
+    else:
+        with pytest.raises(DataError, match='not the published file'):
+            fetch(server, tmp_path, progress=appear)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize('address', ['http://[::1', 'http://a..b/'])
+def test_redirect_to_what_is_no_address(server, tmp_path, address):
+    server.faults = [dict(location=address)]
+    with pytest.raises(DataError, match='could not be fetched'):
+        fetch(server, tmp_path, retries=-1)
 
 
 def test_two_runs_do_not_write_one_part(server, tmp_path):

@@ -17,7 +17,7 @@ from file_server import serving
 from mmdrl.datasets.lists.published import PUBLISHED, PublishedSplit
 from mmdrl.datasets.preparation import cifar, large_sets, prepare
 from mmdrl.datasets.preparation.files import RemoteFile
-from mmdrl.errors import DataError
+from mmdrl.errors import ConfigError, DataError
 
 NOWHERE = 'http://127.0.0.1:9'  # a test that fetches what it should not fails
 offline = partial(prepare, mirror=NOWHERE, retries=0)
@@ -315,6 +315,21 @@ def test_annotations_are_unpacked_and_images_only_when_asked_for(tmp_path, tiny_
         (tmp_path / 'train_val2018.tar.gz').unlink()
         assert prepare('inaturalist2018', tmp_path, mirror=server.address, images=True).problems == []
         assert len(server.requests) == 3
+
+
+def test_images_on_a_disk_that_is_not_mounted_are_not_fetched(tmp_path, tiny_inaturalist):
+    (tmp_path / 'train_val2018').symlink_to('/nowhere')
+    with serving(files=tiny_inaturalist) as server:
+        prepared = prepare('inaturalist2018', tmp_path, mirror=server.address, images=True)
+    assert [problem for problem in prepared.problems if 'train_val2018 is no folder' in problem] == prepared.problems
+    assert len(prepared.problems) == 1
+    assert not any('--images' in note for note in prepared.notes)
+    assert len(server.requests) == 2
+
+
+def test_root_of_an_unknown_user_is_refused():
+    with pytest.raises(ConfigError, match='no such user'):
+        prepare('cifar10', '~nobody-of-that-name/data')
 
 
 def test_annotations_with_other_numbers_are_a_problem(tmp_path, tiny_inaturalist):

@@ -102,6 +102,31 @@ def test_nothing_overlaps(num_classes):
         assert whole.y0 <= box.y0
 
 
+@pytest.mark.parametrize('number', [1, 14])
+def test_long_name_loses_its_middle_and_stays_on_the_figure(number):
+    name = f'/{"long/" * 40}'
+    figure = class_counts_figure({f'{name}{one}.txt': COUNTS * 1000 for one in range(number)})
+    figure.canvas.draw()
+    first = figure.legends[0].get_texts()[0]
+    assert first.get_text().startswith('/long/lon')
+    assert '0.txt: 715,000 images' in first.get_text()
+    boxes = [text.get_window_extent(figure.canvas.get_renderer()) for text in figure.legends[0].get_texts()]
+    assert all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 for box in boxes)
+
+
+@pytest.mark.parametrize('name', ['_hidden.txt', '$a^$.txt'])
+def test_any_name_is_in_the_legend(name):
+    figure = class_counts_figure({name: COUNTS, 'other': COUNTS})
+    figure.canvas.draw()
+    assert len(figure.legends[0].get_texts()) == 2
+
+
+def test_large_counts_are_written_out():
+    figure = class_counts_figure({'a': [5_000_000, 1]})
+    figure.canvas.draw()
+    assert '1,000,000' in [tick.label1.get_text() for tick in figure.axes[0].yaxis.get_major_ticks()]
+
+
 @pytest.mark.parametrize(
     ('counts', 'message'),
     [({}, 'at least'), ({'no': []}, "'no'"), ({'flat': [[1, 2]]}, r"'flat'.*\(1, 2\)"), ({'none': [0, 0]}, "'none'")],
@@ -138,6 +163,17 @@ def test_largest_and_smallest_classes_by_the_first_set():
         ['5 fox', '7', '6'],
         ['2 cat', '5', '3'],
     ]
+
+
+def test_names_are_no_markup():
+    head, *_ = printed(statistics_table({'list[bold].txt': class_statistics(COUNTS), '[/x]': class_statistics([1])}))
+    assert head == ['', 'list[bold].txt', '[/x]']
+    assert printed(largest_and_smallest_table({'[/x]': [1]}, ['[red]']))[1] == ['0 [red]', '1']
+
+
+def test_unsigned_counts_are_sorted_alike():
+    table = largest_and_smallest_table({'a': np.array([0, 200, 7], np.uint8)})
+    assert [row[0] for row in printed(table)[1:]] == ['1', '2', '0']
 
 
 def test_few_classes_are_all_shown_once():

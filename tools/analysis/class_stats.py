@@ -6,6 +6,7 @@ images, classes, imbalance ratio, Gini coefficient and shot groups side by side,
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def main(args: argparse.Namespace) -> None:
     from matplotlib.backend_bases import FigureCanvasBase
     from rich.console import Console
 
-    from mmdrl.datasets.preparation import disk_errors
+    from mmdrl.datasets.preparation import disk_errors, new_file
     from mmdrl.engine.class_sources import source_counts
     from mmdrl.errors import ConfigError
     from mmdrl.stats import class_statistics
@@ -51,6 +52,10 @@ def main(args: argparse.Namespace) -> None:
     kinds = FigureCanvasBase.get_supported_filetypes()
     if args.out and Path(args.out).suffix.lstrip('.').lower() not in kinds:
         raise ConfigError(f'Expected --out to end in one of .{", .".join(sorted(kinds))}, got {args.out}.')
+    for option, target in (('--out', args.out), ('--json', args.json)):
+        for source in args.sources if target and os.path.exists(target) else ():
+            if os.path.exists(source) and os.path.samefile(source, target):
+                raise ConfigError(f'{option} {target} would overwrite a source. Give it another name.')
     groups = dict(many=args.many, few=args.few, edges=args.edges)
     counts = source_counts(args.sources, args.split)
     statistics = {name: class_statistics(values, **groups) for name, values in counts.items()}
@@ -61,21 +66,27 @@ def main(args: argparse.Namespace) -> None:
         content = {name: statistics[name] | dict(class_counts=values.tolist()) for name, values in counts.items()}
         with disk_errors(f'Writing {args.json}'):
             Path(args.json).parent.mkdir(parents=True, exist_ok=True)
-            Path(args.json).write_text(json.dumps(content, indent=1) + '\n')
+            with new_file(Path(args.json)) as stream:
+                stream.write(f'{json.dumps(content, indent=1)}\n'.encode())
     if args.out:
         with disk_errors(f'Writing {args.out}'):
             Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-            class_counts_figure(counts, **groups).savefig(args.out, dpi=120)
-        console.print(f'Figure: {args.out}', soft_wrap=True)
+            with new_file(Path(args.out)) as stream:
+                kind = Path(args.out).suffix[1:].lower()
+                class_counts_figure(counts, **groups).savefig(stream, format=kind, dpi=120)
+        console.print(f'Figure: {args.out}', soft_wrap=True, markup=False)
 
 
 if __name__ == '__main__':
     arguments = parse_args()
     try:
         from mmdrl.errors import MMDRLError
+
+        main(arguments)
     except ImportError as error:  # mmdrl looks at the packages it needs when it is imported
         sys.exit(f'error: {error}')
-    try:
-        main(arguments)
+    except KeyboardInterrupt:
+        print('Stopped.', file=sys.stderr)
+        sys.exit(130)
     except MMDRLError as error:
         sys.exit(f'error: {error}')

@@ -74,15 +74,14 @@ def check_numbers(labels: NDArray[np.int64], expected: PublishedSplit, where: st
         where: What holds the labels, as the beginning of the message.
 
     Raises:
-        DataError: If a number differs; the message gives both sides of all of them.
+        DataError: If a number differs; the message gives both sides of all of them, the remedy is the caller's.
     """
     counts = np.bincount(labels, minlength=expected.classes)
     found = (len(labels), int((counts > 0).sum()), int(counts.max()), int(counts[counts > 0].min()))
     wanted = (expected.images, expected.classes, expected.largest, expected.smallest)
     if found != wanted:
         raise DataError(
-            f'{where} is not the published {expected.list_name}: expected {_numbers(*wanted)}; got {_numbers(*found)}. '
-            'Get the published list, or set check_numbers=False if you mean this one.'
+            f'{where} is not the published {expected.list_name}: expected {_numbers(*wanted)}; got {_numbers(*found)}.'
         )
 
 

@@ -84,9 +84,10 @@ class PublishedListDataset(ImageListDataset):
         try:
             check_numbers(labels, self.published, str(self.ann_file))
         except DataError as error:
-            if found is None:
-                raise
-            raise DataError(f'{error} (Its git blob hash is {found}, that of the published list {wanted}.)') from None
+            hashes = '' if found is None else f' Its git blob hash is {found}, that of the published list {wanted}.'
+            raise DataError(
+                f'{error}{hashes} Get the published list, or set check_numbers=False if you mean this one.'
+            ) from None
         if found is not None and found != wanted:
             MMLogger.get_current_instance().info(
                 f'{self.ann_file} has the published numbers but not the published content (git blob {found}, '

@@ -3,6 +3,8 @@
 from functools import partial
 from pathlib import Path
 
+from mmdrl.errors import ConfigError
+
 from .cifar import prepare_cifar
 from .download import download
 from .files import disk_errors, new_file
@@ -35,10 +37,13 @@ def prepare(
         progress: Told of each block of each file.
 
     Raises:
-        ConfigError: If the mirror is no http(s) address.
+        ConfigError: If the mirror is no http(s) address, or the root the home of nobody.
         DataError: If CIFAR cannot be prepared. What is wrong with the large sets is in ``Prepared.problems``.
     """
-    root = Path(root).expanduser()
+    try:
+        root = Path(root).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(f'Expected a folder as root, got {root}: there is no such user.') from error
     with disk_errors(f'Making the folder {root}'):
         root.mkdir(parents=True, exist_ok=True)
     fetch: Fetch = partial(download, folder=root, mirror=mirror, retries=retries, progress=progress)

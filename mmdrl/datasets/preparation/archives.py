@@ -4,12 +4,13 @@ The members go into a hidden folder beside the target and take their places when
 in the place already is left alone.
 """
 
+import os
 import shutil
 import tarfile
 import zlib
 from pathlib import Path
 
-from mmdrl.datasets.preparation.files import disk_errors
+from mmdrl.datasets.preparation.files import disk_errors, lock
 from mmdrl.errors import DataError
 
 
@@ -22,7 +23,8 @@ def unpack(archive: Path, folder: Path) -> list[Path]:
 
     Raises:
         DataError: If the archive is damaged, holds a path or link that leads out of the folder, or something that is
-            neither a file nor a folder nor a link; if the disk is full, or something of the same name is there.
+            neither a file nor a folder nor a link; if the disk is full, or something of the same name is there, or
+            another process is at it.
     """
     if not hasattr(tarfile, 'data_filter'):
         raise DataError(
@@ -36,22 +38,28 @@ def unpack(archive: Path, folder: Path) -> list[Path]:
             f'{room / 1e9:.2f} GB are free. Make room and run the same command.'
         )
     workshop = folder / f'.{archive.name}.unpacking'
-    with disk_errors(f'Unpacking {archive}'):
+    with disk_errors(f'Unpacking {archive}'), archive.open('rb') as stream:
+        lock(stream, f'unpacking {archive}')
         shutil.rmtree(workshop, ignore_errors=True)  # of a run that was killed
         workshop.mkdir()
         try:
             _extract(archive, workshop)
-            moves = {path: folder / path.name for path in sorted(workshop.iterdir())}
-            for place in moves.values():
-                if place.exists():
-                    raise DataError(
-                        f'{archive} was not unpacked, for {place} is there already and is left as it is. '
-                        'If it is not what you want, move it away and run the same command.'
-                    )
-            for path, place in moves.items():
-                path.rename(place)
+            return _move(workshop, folder, archive)
         finally:
             shutil.rmtree(workshop, ignore_errors=True)
+
+
+def _move(workshop: Path, folder: Path, archive: Path) -> list[Path]:
+    """The members in their places; all of them or none."""
+    moves = {path: folder / path.name for path in sorted(workshop.iterdir())}
+    for place in moves.values():
+        if os.path.lexists(place):
+            raise DataError(
+                f'{archive} was not unpacked, for {place} is there already and is left as it is. '
+                'If it is not what you want, move it away and run the same command.'
+            )
+    for path, place in moves.items():
+        path.rename(place)
     return list(moves.values())
 
 
@@ -64,7 +72,7 @@ def _extract(archive: Path, folder: Path) -> None:
                 members.members.clear()  # type: ignore[attr-defined]
     except (tarfile.FilterError, tarfile.SpecialFileError) as error:
         raise DataError(f'{archive} is not safe to unpack and was left alone: {error}.') from error
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+    except (tarfile.TarError, EOFError, zlib.error, KeyError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # of the disk; gzip's have no number
         reason = str(error).partition(':\n')[0]  # what follows is a line for each kind of compression

@@ -5,6 +5,7 @@ archive.
 """
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -43,7 +44,7 @@ def prepare_cifar(num_classes: Literal[10, 100], root: Path, fetch: Fetch) -> Pr
     prepared = Prepared(class_names=CLASS_NAMES[num_classes])
     for split in SPLITS:
         path = root / f'cifar{num_classes}_{split}.npz'
-        if not path.exists():
+        if not os.path.lexists(path):
             _build(num_classes, split, root, path, fetch, prepared)
         _check(num_classes, split, path, prepared)
     largest = IMAGES['train'] // num_classes

@@ -9,7 +9,7 @@ import time
 import urllib.error
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from mmdrl.datasets.preparation.files import RemoteFile, disk_errors, file_digest, is_right, lock, note
 from mmdrl.datasets.preparation.transfer import Interrupted, Progress, forget_version, size, transfer
@@ -38,34 +38,31 @@ def download(
         progress: Told the name, the bytes that are there and those of the whole file (None if unknown).
 
     Raises:
-        ConfigError: If the address is not http(s).
+        ConfigError: If the mirror is no address of http(s).
         DataError: If the file cannot be fetched, does not fit on the disk, or has another hash than published. A file
             that was there is left alone.
     """
-    url = file.url if mirror is None else f'{mirror.rstrip("/")}/{file.name}'
-    if not _is_web_address(url):
-        raise ConfigError(f'Expected an address like https://host/folder, got {url}.')
+    url = file.url if mirror is None else _below(mirror, file.name)
     target = Path(folder) / file.name
     with disk_errors(f'Reading or writing {target}'):
-        if target.exists():
-            if is_right(file, target):
-                return target
-            raise DataError(
-                f'{target} is not the published file: its {file.algorithm} hash is not {file.digest}. '
-                'It is left as it is; move it away to have it fetched.'
-            )
+        if _is_there(file, target):
+            return target
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.with_name(f'{target.name}.part').open('ab') as part:
-            lock(part, target)
+            lock(part, f'writing {target}')
             try:
-                _fetch_whole(file, url, target, part, retries, wait, progress or (lambda *_: None))
+                if not _is_there(file, target):  # by now, from another run
+                    _fetch_whole(file, url, target, part, retries, wait, progress or (lambda *_: None))
             except BaseException:
                 if size(part) == 0:
                     Path(part.name).unlink()
                     forget_version(target)
                 raise
             os.fsync(part.fileno())
-            Path(part.name).rename(target)
+            if _is_there(file, target):
+                Path(part.name).unlink()
+            else:
+                Path(part.name).rename(target)
         forget_version(target)
         note(target, file.digest)
     return target
@@ -84,8 +81,9 @@ def _fetch_whole(
             is_patched |= transfer(url, target, part, progress)
         except (Interrupted, urllib.error.HTTPError) as error:
             if isinstance(error, urllib.error.HTTPError) and error.code not in BUSY:
+                reason = ' '.join(error.reason.split())  # urllib's own are of several lines
                 raise DataError(
-                    f'{url} was not given: {error.code} {error.reason}. Look for {file.name} elsewhere and put it into '
+                    f'{url} was not given: {error.code} {reason}. Look for {file.name} elsewhere and put it into '
                     f'{target.parent}, or name a server that has it as the mirror.'
                 ) from error
             failures = 0 if size(part) > furthest else failures + 1
@@ -107,9 +105,29 @@ def _fetch_whole(
         has_restarted, is_patched, furthest = True, False, 0  # two versions may have met: once more from the start
 
 
-def _is_web_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
+def _is_there(file: RemoteFile, target: Path) -> bool:
+    """Whether the target is the file; raises if something else has its name."""
+    if not os.path.lexists(target):
         return False
-    return parts.scheme in ('http', 'https') and bool(parts.hostname) and not any(map(str.isspace, url))
+    if not target.is_file():
+        raise DataError(f'{target} is no file, or a link to nothing. It is left as it is; move it away to go on.')
+    if is_right(file, target):
+        return True
+    raise DataError(
+        f'{target} is not the published file: its {file.algorithm} hash is not {file.digest}. '
+        'It is left as it is; move it away to have it fetched.'
+    )
+
+
+def _below(mirror: str, name: str) -> str:
+    """Address of the file at the mirror."""
+    try:
+        parts = urlsplit(mirror)
+        host = (parts.hostname or '').encode('idna')
+        is_address = parts.scheme in ('http', 'https') and bool(host) and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address or '@' in parts.netloc or parts.query or parts.fragment or any(map(str.isspace, mirror)):
+        raise ConfigError(f'Expected a mirror like https://host/folder, without user name or ?, got {mirror}.')
+    path = quote(f'{parts.path.rstrip("/")}/{name}', safe="/%:@!$&'()*+,;=~")
+    return urlunsplit((parts.scheme, parts.netloc, path, '', ''))

@@ -76,11 +76,18 @@ def is_noted(path: Path, what: str) -> bool:
 
 @contextmanager
 def new_file(path: Path) -> Iterator[BinaryIO]:
-    """A file to write that takes the name ``path`` once it is whole and on the disk; nothing is left if it fails."""
+    """A file to write that takes the name ``path`` once it is whole and on the disk; nothing is left if it fails.
+
+    What is no plain file, such as ``/dev/stdout`` or another link, is written to as it is.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        with path.open('wb') as stream:
+            yield stream
+        return
     temporary = path.with_name(f'.{path.name}.part')
     # Neither 'wb', which would empty another run's file, nor 'ab', in which zip archives cannot be written.
     with open(temporary, 'r+b', opener=lambda name, flags: os.open(name, flags | os.O_CREAT, 0o666)) as stream:
-        lock(stream, path)
+        lock(stream, f'writing {path}')
         try:
             stream.truncate(0)  # what a killed run has left
             yield stream
@@ -92,21 +99,25 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
             raise
 
 
-def lock(part: BinaryIO, target: Path) -> None:
-    """Two runs must not write one part; the lock goes with the process.
+def lock(file: BinaryIO, doing: str) -> None:
+    """Two runs must not do the same with one file; the lock goes with the process.
+
+    Args:
+        file: Open file that stands for the work.
+        doing: What the other process is about, for the message.
 
     Raises:
         DataError: If another process holds it, or has just given the part its name.
     """
     try:
-        fcntl.flock(part, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        is_mine = os.path.samestat(os.stat(part.name), os.fstat(part.fileno()))
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        is_mine = os.path.samestat(os.stat(file.name), os.fstat(file.fileno()))
     except (BlockingIOError, FileNotFoundError):
         is_mine = False
     except OSError:  # a file system without locks
         is_mine = True
     if not is_mine:
-        raise DataError(f'Another process is writing {target}. Wait for it, or stop it.')
+        raise DataError(f'Another process is {doing}. Wait for it, or stop it.')
 
 
 @contextmanager

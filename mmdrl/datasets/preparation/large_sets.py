@@ -5,6 +5,7 @@ is used and named, since other projects carry them with other paths.
 """
 
 import hashlib
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -95,7 +96,7 @@ def prepare_large_set(name: str, root: Path, fetch: Fetch, images: bool) -> Prep
         with _noting_problems(prepared):
             file = RemoteFile(address, expected.git_blob, 'git')
             path = root / file.name
-            if not path.exists():
+            if not path.is_file():
                 fetch(file)
             labels = read_labels(path)
             _check(labels, expected, path)
@@ -107,7 +108,8 @@ def prepare_large_set(name: str, root: Path, fetch: Fetch, images: bool) -> Prep
     for folder, archive in parts.images.items() if images else ():
         with _noting_problems(prepared):
             _get_images(archive, root / folder, fetch, prepared)
-    if not any((root / folder).is_dir() for folder in parts.image_folders):
+    is_asked = images and parts.images
+    if not is_asked and not any((root / folder).is_dir() for folder in parts.image_folders):
         prepared.notes.append(parts.advice.format(root=root))
     return prepared
 
@@ -148,6 +150,10 @@ def _get_annotations(archive: RemoteFile, expected: PublishedSplit, root: Path, 
 def _get_images(archive: RemoteFile, folder: Path, fetch: Fetch, prepared: Prepared) -> None:
     if folder.is_dir():
         return
+    if os.path.lexists(folder):
+        raise DataError(
+            f'{folder} is no folder, or a link to nothing. It is left as it is; mount the disk, or move it.'
+        )
     path = fetch(archive)
     unpack(path, folder.parent)
     prepared.notes.append(f'{path} is unpacked to {folder} and may be deleted.')
@@ -157,5 +163,4 @@ def _check(labels: NDArray[np.int64], expected: PublishedSplit, path: Path) -> N
     try:
         check_numbers(labels, expected, str(path))
     except DataError as error:
-        sentence = str(error).partition(' Get the published')[0]
-        raise DataError(f'{sentence} It is left as it is; move it away to have it fetched.') from error
+        raise DataError(f'{error} It is left as it is; move it away to have it fetched.') from error

@@ -58,7 +58,8 @@ def transfer(url: str, target: Path, part: BinaryIO, progress: Progress) -> bool
             return True  # nothing is missing
         part.truncate(0)
         raise Interrupted('what was fetched before does not fit the file of the server') from error
-    except (OSError, http.client.HTTPException) as error:
+    # ValueError: redirected to what is no address.
+    except (OSError, http.client.HTTPException, ValueError) as error:
         raise Interrupted(str(getattr(error, 'reason', error)) or type(error).__name__) from error
     with answer:
         if have and answer.status != 206:
