@@ -1,5 +1,6 @@
 """Archives of strangers: nothing leaves the folder, nothing is overwritten, nothing is half there."""
 
+import hashlib
 import io
 import shutil
 import tarfile
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mmdrl.datasets.preparation import files
 from mmdrl.datasets.preparation.archives import unpack
 from mmdrl.datasets.preparation.files import lock
 from mmdrl.errors import DataError
@@ -185,3 +187,25 @@ def test_members_are_not_kept_in_memory(tmp_path):
         tracemalloc.stop()
     assert len(list((tmp_path / 'set').iterdir())) == 1000
     assert peak < 250_000
+
+
+@pytest.mark.parametrize('name', ['a.tar', 'a.tar.gz'])
+def test_reading_of_a_large_archive_is_told(tmp_path, monkeypatch, name):
+    content = np.random.default_rng(0).bytes(1 << 18)
+    path = archive(tmp_path / name, *((f'set/{number}', content) for number in range(8)))
+    told = []
+    (tmp_path / 'small').mkdir()
+    unpack(path, tmp_path / 'small', lambda *call: told.append(call))
+    assert told == []
+    monkeypatch.setattr(files, 'LONG', 1000)
+    (tmp_path / 'large').mkdir()
+    unpack(path, tmp_path / 'large', lambda *call: told.append(call))
+    names, there, whole = zip(*told, strict=True)
+    assert set(names) == {f'unpacking {name}'}
+    assert set(whole) == {path.stat().st_size}
+    assert list(there) == sorted(there)
+    assert there[0] < path.stat().st_size / 2 < there[-1] <= path.stat().st_size
+    told.clear()
+    digest = files.file_digest(path, 'md5', lambda *call: told.append(call))
+    assert digest == hashlib.md5(path.read_bytes()).hexdigest()
+    assert told[-1] == (f'checking {name}', path.stat().st_size, path.stat().st_size)

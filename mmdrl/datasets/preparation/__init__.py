@@ -7,10 +7,9 @@ from mmdrl.errors import ConfigError
 
 from .cifar import prepare_cifar
 from .download import download
-from .files import disk_errors, new_file
+from .files import Progress, disk_errors, new_file
 from .large_sets import LARGE_SETS, prepare_large_set
 from .result import Fetch, Prepared
-from .transfer import Progress
 
 __all__ = ['NAMES', 'Prepared', 'Progress', 'disk_errors', 'new_file', 'prepare']
 
@@ -34,7 +33,8 @@ def prepare(
         mirror: Address of a folder with all files under their names, instead of their publishers.
         images: Fetch archives of images, too, where that is allowed.
         retries: Attempts after one that brought nothing.
-        progress: Told of each block of each file.
+        progress: Told of each block of each file that is fetched; of large ones also while they are checked and
+            unpacked.
 
     Raises:
         ConfigError: If the mirror is no http(s) address, or the root the home of nobody.
@@ -48,5 +48,5 @@ def prepare(
         root.mkdir(parents=True, exist_ok=True)
     fetch: Fetch = partial(download, folder=root, mirror=mirror, retries=retries, progress=progress)
     if name in LARGE_SETS:
-        return prepare_large_set(name, root, fetch, images)
+        return prepare_large_set(name, root, fetch, images, progress)
     return prepare_cifar(10 if name == 'cifar10' else 100, root, fetch)

@@ -10,16 +10,17 @@ import tarfile
 import zlib
 from pathlib import Path
 
-from mmdrl.datasets.preparation.files import disk_errors, lock
+from mmdrl.datasets.preparation.files import Progress, disk_errors, lock, reading_of
 from mmdrl.errors import DataError
 
 
-def unpack(archive: Path, folder: Path) -> list[Path]:
+def unpack(archive: Path, folder: Path, progress: Progress | None = None) -> list[Path]:
     """Files and folders that the tar archive adds to ``folder``, at its top level.
 
     Args:
         archive: A ``.tar`` or ``.tar.gz``.
         folder: Where to unpack it.
+        progress: Told how far a large archive is read.
 
     Raises:
         DataError: If the archive is damaged, holds a path or link that leads out of the folder, or something that is
@@ -43,7 +44,7 @@ def unpack(archive: Path, folder: Path) -> list[Path]:
         shutil.rmtree(workshop, ignore_errors=True)  # of a run that was killed
         workshop.mkdir()
         try:
-            _extract(archive, workshop)
+            _extract(archive, workshop, progress)
             return _move(workshop, folder, archive)
         finally:
             shutil.rmtree(workshop, ignore_errors=True)
@@ -63,11 +64,13 @@ def _move(workshop: Path, folder: Path, archive: Path) -> list[Path]:
     return list(moves.values())
 
 
-def _extract(archive: Path, folder: Path) -> None:
+def _extract(archive: Path, folder: Path, progress: Progress | None) -> None:
+    show = reading_of(archive, 'unpacking', progress)
     try:
-        with tarfile.open(archive) as members:
+        with archive.open('rb') as stream, tarfile.open(fileobj=stream) as members:
             for member in members:
                 members.extract(member, folder, filter='data')
+                show(stream.tell())
                 # Otherwise millions of images are kept in memory by name.
                 members.members.clear()  # type: ignore[attr-defined]
     except (tarfile.FilterError, tarfile.SpecialFileError) as error:

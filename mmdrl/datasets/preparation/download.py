@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from mmdrl.datasets.preparation.files import RemoteFile, disk_errors, file_digest, is_right, lock, note
-from mmdrl.datasets.preparation.transfer import Interrupted, Progress, forget_version, size, transfer
+from mmdrl.datasets.preparation.files import Progress, RemoteFile, disk_errors, file_digest, is_right, lock, note
+from mmdrl.datasets.preparation.transfer import Interrupted, forget_version, size, transfer
 from mmdrl.errors import ConfigError, DataError
 
 BUSY = {408, 425, 429, 500, 502, 503, 504}  # states of a server that pass
@@ -35,7 +35,8 @@ def download(
         mirror: Address of a folder that holds the file under its name; None takes the publisher's.
         retries: Attempts after one that brought nothing new; any new byte starts the count afresh.
         wait: Seconds before the first of them, doubled for each of the next.
-        progress: Told the name, the bytes that are there and those of the whole file (None if unknown).
+        progress: Told the name, the bytes that are there and those of the whole file (None if unknown); of a large file
+            also how far it is checked.
 
     Raises:
         ConfigError: If the mirror is no address of http(s).
@@ -45,7 +46,7 @@ def download(
     url = file.url if mirror is None else _below(mirror, file.name)
     target = Path(folder) / file.name
     with disk_errors(f'Reading or writing {target}'):
-        if _is_there(file, target):
+        if _is_there(file, target, progress):
             return target
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.with_name(f'{target.name}.part').open('ab') as part:
@@ -93,7 +94,7 @@ def _fetch_whole(
                 raise DataError(f'{url} could not be fetched: {error}. {kept}he same command goes on.') from error
             time.sleep(wait * 2 ** max(failures - 1, 0))
             continue
-        if file_digest(Path(part.name), file.algorithm) == file.digest:
+        if file_digest(Path(part.name), file.algorithm, progress) == file.digest:
             return
         part.truncate(0)
         forget_version(target)
@@ -105,13 +106,13 @@ def _fetch_whole(
         has_restarted, is_patched, furthest = True, False, 0  # two versions may have met: once more from the start
 
 
-def _is_there(file: RemoteFile, target: Path) -> bool:
+def _is_there(file: RemoteFile, target: Path, progress: Progress | None = None) -> bool:
     """Whether the target is the file; raises if something else has its name."""
     if not os.path.lexists(target):
         return False
     if not target.is_file():
         raise DataError(f'{target} is no file, or a link to nothing. It is left as it is; move it away to go on.')
-    if is_right(file, target):
+    if is_right(file, target, progress):
         return True
     raise DataError(
         f'{target} is not the published file: its {file.algorithm} hash is not {file.digest}. '

@@ -8,7 +8,7 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,9 @@ from mmdrl.errors import DataError
 
 NOTE = '.checked.json'
 CHUNK = 1 << 20  # bytes
+LONG = 1 << 30  # bytes that take a while to read
+
+Progress = Callable[[str, int, int | None], None]  # name, bytes that are there, bytes of the whole file if known
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,17 @@ class RemoteFile:
         return self.url.rpartition('/')[2]
 
 
-def file_digest(path: Path, algorithm: Literal['md5', 'git']) -> str:
+def reading_of(path: Path, what: str, progress: Progress | None) -> Callable[[int], None]:
+    """What is told the bytes that have been read of a file, and hands them on if reading it takes a while."""
+    size = path.stat().st_size
+    if progress is None or size < LONG:
+        return lambda _: None
+    return lambda have: progress(f'{what} {path.name}', have, size)
+
+
+def file_digest(path: Path, algorithm: Literal['md5', 'git'], progress: Progress | None = None) -> str:
     """Hash of a file's content in hexadecimal digits; the file may be larger than the memory."""
+    show = reading_of(path, 'checking', progress)
     if algorithm == 'git':
         digest = hashlib.sha1(b'blob %d\0' % path.stat().st_size, usedforsecurity=False)
     else:
@@ -49,14 +61,15 @@ def file_digest(path: Path, algorithm: Literal['md5', 'git']) -> str:
     with path.open('rb') as file:
         while block := file.read(CHUNK):
             digest.update(block)
+            show(file.tell())
     return digest.hexdigest()
 
 
-def is_right(file: RemoteFile, path: Path) -> bool:
+def is_right(file: RemoteFile, path: Path, progress: Progress | None = None) -> bool:
     """Whether the copy at ``path`` has the published hash; noted beside it if so."""
     if is_noted(path, file.digest):
         return True
-    if file_digest(path, file.algorithm) != file.digest:
+    if file_digest(path, file.algorithm, progress) != file.digest:
         return False
     note(path, file.digest)
     return True

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mmdrl.datasets.label_files import read_labels
 from mmdrl.datasets.lists.published import PUBLISHED, PublishedSplit, check_numbers
 from mmdrl.datasets.preparation.archives import unpack
-from mmdrl.datasets.preparation.files import RemoteFile, disk_errors, is_noted, is_right, note
+from mmdrl.datasets.preparation.files import Progress, RemoteFile, disk_errors, is_noted, is_right, note
 from mmdrl.datasets.preparation.result import Fetch, Prepared
 from mmdrl.errors import DataError
 
@@ -84,7 +84,7 @@ LARGE_SETS = {
 }
 
 
-def prepare_large_set(name: str, root: Path, fetch: Fetch, images: bool) -> Prepared:
+def prepare_large_set(name: str, root: Path, fetch: Fetch, images: bool, progress: Progress | None = None) -> Prepared:
     """Get and check the lists of a set in ``root``, its annotations and, if wanted, its images.
 
     What fails is a problem in what comes back; the rest is gone on with.
@@ -107,7 +107,7 @@ def prepare_large_set(name: str, root: Path, fetch: Fetch, images: bool) -> Prep
             _get_annotations(archive, PUBLISHED[parts.published][split], root, fetch)
     for folder, archive in parts.images.items() if images else ():
         with _noting_problems(prepared):
-            _get_images(archive, root / folder, fetch, prepared)
+            _get_images(archive, root / folder, fetch, prepared, progress)
     is_asked = images and parts.images
     if not is_asked and not any((root / folder).is_dir() for folder in parts.image_folders):
         prepared.notes.append(parts.advice.format(root=root))
@@ -147,7 +147,7 @@ def _get_annotations(archive: RemoteFile, expected: PublishedSplit, root: Path, 
         note(path, archive.digest)
 
 
-def _get_images(archive: RemoteFile, folder: Path, fetch: Fetch, prepared: Prepared) -> None:
+def _get_images(archive: RemoteFile, folder: Path, fetch: Fetch, prepared: Prepared, progress: Progress | None) -> None:
     if folder.is_dir():
         return
     if os.path.lexists(folder):
@@ -155,7 +155,7 @@ def _get_images(archive: RemoteFile, folder: Path, fetch: Fetch, prepared: Prepa
             f'{folder} is no folder, or a link to nothing. It is left as it is; mount the disk, or move it.'
         )
     path = fetch(archive)
-    unpack(path, folder.parent)
+    unpack(path, folder.parent, progress)
     prepared.notes.append(f'{path} is unpacked to {folder} and may be deleted.')
 
 

@@ -15,10 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mmdrl.datasets.preparation.files import CHUNK
+from mmdrl.datasets.preparation.files import CHUNK, Progress
 from mmdrl.errors import DataError
-
-Progress = Callable[[str, int, int | None], None]  # name, bytes that are there, bytes of the whole file if known
 
 TIMEOUT = 30.0  # seconds without an answer
 RESERVE = 64 << 20  # bytes that a download leaves free on the disk
