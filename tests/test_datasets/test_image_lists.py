@@ -24,7 +24,7 @@ def write_list(folder: Path, rows: int = 6, classes: int = 3) -> Path:
 def test_sample_has_full_path_label_and_position(tmp_path: Path) -> None:
     write_list(tmp_path)
     data = DATASETS.build(
-        dict(type='ImageListDataset', ann_file='list.txt', data_root=str(tmp_path), data_prefix='images')
+        dict(type='mmdrl.ImageListDataset', ann_file='list.txt', data_root=str(tmp_path), data_prefix='images')
     )
     assert data.get_data_info(4) == dict(img_path=f'{tmp_path}/images/a/{4:032x}.jpg', gt_label=1, sample_idx=4)
     assert data.get_data_info(-1)['sample_idx'] == 5
