@@ -161,7 +161,8 @@ def test_mim_runs_the_tool_and_edges_move_the_groups(sources, tmp_path):
 def test_mistake_ends_in_a_sentence(tmp_path):
     answer = tool('analysis/class_stats', 'nowhere.txt', '--out', 'a.png', cwd=tmp_path)
     assert answer.returncode == 1
-    assert answer.stdout == 'error: There is no file nowhere.txt.\n'
+    assert answer.stdout.splitlines()[-1] == 'error: There is no file nowhere.txt.'  # hosts print lines of their own
+    assert 'Traceback' not in answer.stdout
     assert not (tmp_path / 'a.png').exists()
 
 
