@@ -1,5 +1,8 @@
 """Mistakes of a user end before training, in a sentence, and leave no work folder behind."""
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +129,7 @@ def test_data_set_that_downloads_itself_is_let_through(tmp_path: Path) -> None:
         ({'model.head.dr_loss.radius.scale': 'x'}, r"scale.*'x'"),
         ({'model.head.dr_loss.loss_weight': 'x'}, r"loss_weight.*'x'"),
         ({'train_dataloader.dataset.ratio': 10}, r"config does not fit: LongTailDataset.*'ratio'"),
-        ({'train_dataloader.sampler.sead': 0}, r"config does not fit: DefaultSampler.*'sead'"),
+        ({'train_dataloader.sampler.sead': 0}, r"config does not fit: DefaultSampler.*'sead'.*_delete_=True"),
         (
             {'default_hooks.stages.stages.1.sampler.per_class': 4},
             r"config does not fit: ClassAwareSampler.*'per_class'",
@@ -136,6 +139,27 @@ def test_data_set_that_downloads_itself_is_let_through(tmp_path: Path) -> None:
 )
 def test_misspelt_names_and_words_for_numbers_are_refused(tmp_path: Path, changes: dict, message: str) -> None:
     refused(short_config(tmp_path / 'run', **changes), ConfigError, message)
+
+
+def test_config_without_a_model_is_refused(tmp_path: Path) -> None:
+    cfg = short_config(tmp_path / 'run')
+    cfg.pop('model')
+    refused(cfg, ConfigError, 'names no model')
+
+
+@pytest.mark.slow
+def test_interrupt_from_the_keyboard_ends_in_a_sentence(tmp_path: Path) -> None:
+    # Without checkpoints: MMEngine makes a SyntaxError of an interrupt while it writes one.
+    options = ['--gpus', '0', '--cfg-options', 'default_hooks.checkpoint.interval=1000']
+    command = [sys.executable, '-W', 'ignore', ROOT / 'tools/train.py', CONFIG, *options]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert any('Epoch(train)' in line for line in process.stdout)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.splitlines()[-1].startswith('Stopped. ')
+    assert 'Traceback' not in errors
 
 
 def test_work_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:

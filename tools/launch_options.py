@@ -58,3 +58,6 @@ def run(main: Callable[[argparse.Namespace], None], args: argparse.Namespace) ->
         finish()
     except MMDRLError as error:
         sys.exit(f'error: {error}')
+    except KeyboardInterrupt:
+        print('Stopped. A run that has saved a checkpoint goes on from it with --resume.', file=sys.stderr)
+        sys.exit(130)

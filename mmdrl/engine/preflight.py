@@ -53,6 +53,7 @@ def _check_dataset(config: dict[str, Any], option: str) -> None:
         if str(config.get('type')).rpartition('.')[2] in LISTED and config.get('with_label', True):
             _check_list(path, config)
     if own is not None:
+        own.full_init()
         own.check_folder()
 
 

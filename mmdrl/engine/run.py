@@ -110,6 +110,8 @@ def evaluate(cfg: Config, checkpoint: str, out: str | None = None) -> dict[str, 
 
 
 def _build_runner(cfg: Config) -> Runner:
+    if 'model' not in cfg:
+        raise ConfigError('The config names no model. Give model=dict(type=...), or inherit it with _base_.')
     num_threads = cfg.get('env_cfg', {}).get('num_threads')
     if num_threads is not None:
         torch.set_num_threads(num_threads)
@@ -138,7 +140,10 @@ def _tell_config_mistake(error: Exception) -> None:
     """Raise a sentence in place of an error that a name or an argument in the config has led to."""
     message = str(error.args[0]) if error.args else ''
     if _CONFIG_MISTAKE.search(message):
-        raise ConfigError(f'The config does not fit: {message}') from error
+        hint = ''
+        if 'unexpected keyword' in message:
+            hint = ' (A dict that changes an inherited one keeps its keys, unless it has _delete_=True.)'
+        raise ConfigError(f'The config does not fit: {message}{hint}') from error
 
 
 def _has_trained(runner: Runner | None) -> bool:

@@ -89,8 +89,8 @@ class CIFAR(ColumnDataset):
             images, labels = read_cifar(folder, self.num_classes, self.split)
         else:
             raise DataError(
-                f'Expected {array_file} or {folder}, found neither: set data_root, or fetch the data with '
-                f'`python tools/prepare_data.py cifar{self.num_classes} --root {self.data_root}`.'
+                f'Expected {array_file} or {folder}, found neither, seen from {Path.cwd()}: set data_root, or fetch '
+                f'the data with `python tools/prepare_data.py cifar{self.num_classes} --root {self.data_root}`.'
             )
         check_labels(labels, self.num_classes, where=f'The labels of {self.source}')
         if self.check_numbers:
