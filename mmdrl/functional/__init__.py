@@ -4,6 +4,11 @@ from .balance import ClassWeight, class_weights
 from .centroids import class_centroids, nearest_centroid
 from .checks import UnusableValueError, check_labels, first_non_finite
 from .distance import Distance, at_least_float32, directions
+from .ldam import ldam_margins, subtract_margin
+from .linear_rules import ncm_as_linear, tau_normalized
+from .logit_adjustment import adjust_logits, log_prior
+from .mixing import remix_weights
+from .precision import without_autocast
 from .robust import Scope, dr_loss
 
 __all__ = [
@@ -11,6 +16,7 @@ __all__ = [
     'Distance',
     'Scope',
     'UnusableValueError',
+    'adjust_logits',
     'at_least_float32',
     'check_labels',
     'class_centroids',
@@ -18,5 +24,12 @@ __all__ = [
     'directions',
     'dr_loss',
     'first_non_finite',
+    'ldam_margins',
+    'log_prior',
+    'ncm_as_linear',
     'nearest_centroid',
+    'remix_weights',
+    'subtract_margin',
+    'tau_normalized',
+    'without_autocast',
 ]

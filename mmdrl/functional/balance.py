@@ -6,7 +6,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from .checks import check_choice, is_static
+from .checks import check_choice, check_counts
 
 ClassWeight = Literal['none', 'relative', 'balanced', 'effective']
 
@@ -37,13 +37,7 @@ def class_weights(counts: Tensor, kind: ClassWeight, beta: float = 0.9999) -> Te
     check_choice('class_weight', kind, get_args(ClassWeight))
     if not 0 <= beta < 1:
         raise ValueError(f'beta of the effective number must lie in [0, 1), got {beta}.')
-    if counts.ndim != 1 or len(counts) == 0:
-        raise ValueError(f'Expected the counts of the classes (K,), got {tuple(counts.shape)}.')
-    if not is_static(counts) and not bool((counts >= 1).all()):
-        raise ValueError(
-            f'Every class needs a training image, got a count of {counts.min().item()} for class '
-            f'{int(counts.argmin())}. Mend the data list, or leave the class out.'
-        )
+    check_counts(counts)
     images = counts.double()
     if kind == 'none':
         weights = torch.ones_like(images)

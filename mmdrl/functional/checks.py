@@ -34,6 +34,26 @@ def check_number(name: str, value: float, is_zero_allowed: bool) -> None:
         raise ValueError(f'{name} must be {wanted}, got {value}.')
 
 
+def check_counts(counts: Tensor) -> None:
+    """Counts must have the shape ``(K,)`` and, on the CPU, be at least 1."""
+    if counts.ndim != 1 or len(counts) == 0:
+        raise ValueError(f'Expected the counts of the classes (K,), got {tuple(counts.shape)}.')
+    if not is_static(counts) and not bool((counts >= 1).all()):
+        raise ValueError(
+            f'Every class needs a training image, got a count of {counts.min().item()} for class '
+            f'{int(counts.argmin())}. Mend the data list, or leave the class out.'
+        )
+
+
+def check_logits(logits: Tensor, num_classes: int) -> None:
+    """Logits must be ``(B, num_classes)`` floats."""
+    if logits.ndim != 2 or logits.shape[1] != num_classes or not logits.is_floating_point():
+        raise ValueError(
+            f'Expected floating point logits (B, {num_classes}), a column for each class, got {tuple(logits.shape)} of '
+            f'type {logits.dtype}. Does num_classes match the classifier?'
+        )
+
+
 def check_pairs(features: Tensor, labels: Tensor, size: str) -> None:
     """Features must be ``(size, D)`` floats and labels ``(size,)`` long."""
     if features.ndim != 2 or labels.shape != features.shape[:1]:
