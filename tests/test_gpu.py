@@ -101,3 +101,29 @@ def test_memory_is_a_few_batches_and_no_cube(rng) -> None:
     dr_loss(features, labels, centroids, radius).backward()
     held = torch.cuda.max_memory_allocated() - before
     assert held < 20 * features.numel() * 8  # (B, B, D) would be 256 times the features
+
+
+@pytest.mark.parametrize('kind', ['CosineClassifier', 'LWSClassifier', 'TauNormClassifier'])
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+def test_step_of_a_classifier_does_not_wait_and_is_that_of_the_cpu(kind: str, dtype: torch.dtype) -> None:
+    classifier = MODELS.build(dict(type=f'mmdrl.{kind}', in_features=32, out_features=12))
+    features = torch.randn(40, 32).to(dtype)
+    with torch.autocast('cpu', dtype=torch.bfloat16, enabled=dtype != torch.float32):
+        expected = classifier(features).float()
+    classifier.cuda()
+    on_gpu = features.cuda()
+    with no_waiting(), torch.autocast('cuda', dtype=torch.bfloat16, enabled=dtype != torch.float32):
+        scores = classifier(on_gpu)
+        scores.sum().backward()
+    tolerance = 1e-4 if dtype == torch.float32 or kind == 'CosineClassifier' else 2e-2
+    assert_close(scores.float().cpu(), expected, rtol=tolerance, atol=tolerance)
+
+
+def test_remix_does_not_wait() -> None:
+    preprocessor = MODELS.build(dict(type='mmdrl.RemixDataPreprocessor', num_classes=12)).cuda()
+    preprocessor.set_class_counts(torch.arange(1, 13))
+    images, scores = torch.randn(40, 3, 8, 8).cuda(), torch.eye(12).repeat(4, 1)[:40].cuda()
+    with no_waiting():
+        mixed, labels = preprocessor.remix(images, scores)
+    assert mixed.shape == images.shape
+    assert_close(labels.sum(dim=1), torch.ones(40).cuda())

@@ -3,12 +3,14 @@
 from .arrays.array_dataset import ArrayDataset
 from .arrays.cifar import CIFAR
 from .arrays.digits import Digits
-from .labels import check_labels, dataset_labels, distinct_images, image_ids, whole_dataset
+from .labels import check_labels, dataset_labels
 from .lists.image_lists import ImageListDataset
 from .lists.imagenet_lt import ImageNetLT
 from .lists.inaturalist import INaturalist2018
 from .lists.places_lt import PlacesLT
 from .long_tail.long_tail_dataset import LongTailDataset
+from .mixing import BalancedMixup
+from .same_images import distinct_images, image_ids
 from .samplers import (
     BatchBalancedSampler,
     ClassAwareSampler,
@@ -16,10 +18,14 @@ from .samplers import (
     PowerSampler,
     ProgressiveSampler,
 )
+from .transforms import AutoAugmentPolicy, SquareCutout
+from .wrappers import whole_dataset
 
 __all__ = [
     'CIFAR',
     'ArrayDataset',
+    'AutoAugmentPolicy',
+    'BalancedMixup',
     'BatchBalancedSampler',
     'ClassAwareSampler',
     'Digits',
@@ -31,6 +37,7 @@ __all__ = [
     'PlacesLT',
     'PowerSampler',
     'ProgressiveSampler',
+    'SquareCutout',
     'check_labels',
     'dataset_labels',
     'distinct_images',

@@ -44,7 +44,7 @@ def parts_of(dataset: Any) -> list[tuple[Any, NDArray[np.int64]]] | None:
 
 
 def locate(dataset: Any, position: int) -> tuple[Any, int]:
-    """The innermost data set that gives a sample, and the position there.
+    """The innermost data set that gives a sample as it is here, and the position there.
 
     Args:
         dataset: As :func:`parts_of` takes it, nested or not.
@@ -54,6 +54,8 @@ def locate(dataset: Any, position: int) -> tuple[Any, int]:
         if isinstance(dataset, _SlicedDataset):
             dataset = dataset._dataset
             continue
+        if getattr(dataset, 'is_mixing', False):  # its samples are its own
+            return dataset, position
         if isinstance(dataset, ConcatDataset):
             part = bisect_right(dataset.cumulative_sizes, position)
             position -= dataset.cumulative_sizes[part - 1] if part else 0

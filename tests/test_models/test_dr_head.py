@@ -180,6 +180,45 @@ def test_counts_that_do_not_fit_are_refused(counts: list[int]) -> None:
         make_head().set_class_counts(torch.tensor(counts))
 
 
+def test_mixed_labels_are_taken_while_the_dr_loss_rests_and_centroids_do_not_notice(batch: tuple) -> None:
+    features, labels, samples = batch
+    head = make_head(centroids=dict(mode='ema'))
+    head.loss((features,), samples)
+    before = {key: value.clone() for key, value in head.state_dict().items()}
+    head.loss_scale = {'loss_cls': 0.5, 'loss_dr': 0.0}
+    scores = torch.eye(3)[labels] * 0.7 + 0.1
+    losses = head.loss((features + 1,), [DataSample().set_gt_score(score) for score in scores])
+    assert set(losses) == {'loss_cls'}
+    log_prob = head.fc(features + 1).log_softmax(dim=1)
+    assert_close(losses['loss_cls'], -0.5 * (scores * log_prob).sum(dim=1).mean())
+    assert all(torch.equal(value, before[key]) for key, value in head.state_dict().items())
+
+
+def test_names_in_the_checkpoint_are_the_same_with_another_classifier() -> None:
+    plain, cosine = (make_head(**settings) for settings in ({}, dict(classifier=dict(type='mmdrl.CosineClassifier'))))
+    assert set(plain.state_dict()) == set(cosine.state_dict())
+    cosine.load_state_dict(plain.state_dict())
+    assert torch.equal(cosine.fc.weight, plain.fc.weight)
+
+
+def test_loss_learns_from_the_head_how_many_classes_there_are(batch: tuple) -> None:
+    """SeesawLoss would take 1203 classes otherwise."""
+    head = make_head(loss=dict(type='SeesawLoss'), dr_loss=None)
+    assert head.loss_module.num_classes == 3
+    assert head.loss((batch[0],), batch[2])['loss_cls'].isfinite()
+    with pytest.raises(ConfigError, match='num_classes=4'):
+        make_head(loss=dict(type='SeesawLoss', num_classes=4))
+
+
+def test_loss_that_takes_its_place_is_used_from_then_on(batch: tuple) -> None:
+    features, labels, samples = batch
+    head = make_head(dr_loss=None)
+    head.loss((features,), samples)
+    head.loss_module = MODELS.build(dict(type='LabelSmoothLoss', label_smooth_val=0.3, num_classes=3, mode='original'))
+    expected = torch.nn.functional.cross_entropy(head.fc(features), labels, label_smoothing=0.3)
+    assert_close(head.loss((features,), samples)['loss_cls'], expected)
+
+
 def test_mixed_labels_are_refused_under_the_dr_loss(batch: tuple) -> None:
     samples = [DataSample().set_gt_score(torch.tensor([0.5, 0.5, 0.0])) for _ in range(6)]
     with pytest.raises(ConfigError, match='mixup'):

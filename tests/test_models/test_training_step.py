@@ -124,7 +124,7 @@ def test_radius_that_is_no_number_reaches_the_user_as_divergence() -> None:
 @pytest.fixture
 def as_on_an_accelerator(monkeypatch: pytest.MonkeyPatch) -> None:
     """The way of the loss that looks at no value, on tensors that can be looked at afterwards."""
-    for module in ('robust', 'balance'):
+    for module in ('robust', 'checks'):
         monkeypatch.setattr(f'mmdrl.functional.{module}.is_static', lambda tensor: True)
 
 

@@ -1,31 +1,36 @@
-"""Linear classifier with the DR loss on the features it sees, and on further layers if wanted."""
+"""Classifier with the DR loss on the features it sees, and on further layers if wanted."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from mmpretrain.models.heads import LinearClsHead
 from mmpretrain.structures import DataSample
-from torch import Tensor
+from torch import Tensor, nn
 
-from mmdrl.errors import ConfigError, DataError
-from mmdrl.functional import check_labels, nearest_centroid
+from mmdrl.errors import ConfigError
 from mmdrl.models.centroids import ClassCentroids
+from mmdrl.models.class_counts import KeepsClassCounts
+from mmdrl.models.losses import build_loss
 from mmdrl.models.radius import ClassStatistics
 from mmdrl.registry import MODELS
 
+from . import prediction
+from .classifier import build_classifier
 from .divergence import DivergenceWatch
 from .dr_layers import DRLayers, layer_settings
+from .labels import single_labels
 
 
 @MODELS.register_module()
-class DRHead(LinearClsHead):
-    r"""Linear head that keeps class centroids, adds the DR loss, and predicts in two ways.
+class DRHead(LinearClsHead, KeepsClassCounts):
+    r"""Head with a linear classifier that keeps class centroids, adds the DR loss, and predicts in two ways.
 
     ``loss`` returns ``loss_cls`` and, where ``dr_loss`` is given, ``loss_dr``, the sum over layers
     :math:`\sum_l w_l L_l`. A class without a centroid yet is left out of it; ``dr_classes_without_centroid`` counts
     such classes, the most over the layers. ``predict`` adds ``ncm_label``, the class of the nearest centroid in the
-    space that the classifier sees, to MMPretrain's ``pred_label`` and ``pred_score``.
+    space that the classifier sees, to MMPretrain's ``pred_label`` and ``pred_score``. With mixed labels (mixup), which
+    are for stages without DR loss, centroids stay as they are.
 
     Args:
         num_classes: K.
@@ -40,7 +45,14 @@ class DRHead(LinearClsHead):
         dr_normalize: Whether the loss and its centroids see features of length 1. Not given: where its distance
             is ``'chord'`` or ``'cosine'``, where it cannot be switched off.
         centroids: Arguments of :class:`ClassCentroids`, for those of the head and of the layers.
-        **kwargs: As in MMPretrain's ``LinearClsHead``: ``loss``, ``topk``, ``cal_acc``, ``init_cfg``.
+        classifier: Config of the classifier ``fc``, such as ``dict(type='mmdrl.CosineClassifier')``; sizes are filled
+            in. Not given: ``nn.Linear``.
+        loss: Config of the classification loss, whose ``num_classes`` is filled in. Not given: cross-entropy.
+        predict_with: Which rule gives ``pred_label`` and ``pred_score``: ``'classifier'``, or ``'ncm'``, the nearest
+            centroid, with the softmax of :math:`-|z - \mu_c|^2 / 2` as score, 0 for a class without a centroid.
+        logit_adjustment: :math:`\tau`: ``predict`` subtracts :math:`\tau \log \pi_c`, with the share :math:`\pi_c` of
+            class c in the training set, from the logits of the classifier (Menon et al., ICLR 2021, equation 9).
+        **kwargs: As in MMPretrain's ``LinearClsHead``: ``topk``, ``cal_acc``, ``init_cfg``.
 
     Attributes:
         centroids: Of the features that the classifier sees.
@@ -52,7 +64,10 @@ class DRHead(LinearClsHead):
         ConfigError: If a setting is out of range or the lists do not fit each other.
     """
 
-    class_counts: Tensor
+    num_classes: int  # the host sets these four
+    in_channels: int
+    _get_loss: Callable[..., dict[str, Tensor]]
+    _get_predictions: Callable[..., list[DataSample]]
 
     def __init__(
         self,
@@ -65,15 +80,23 @@ class DRHead(LinearClsHead):
         dr_projection: tuple[int, ...] | None = None,
         dr_normalize: bool | None = None,
         centroids: dict[str, Any] | None = None,
+        classifier: dict[str, Any] | None = None,
+        loss: dict[str, Any] | nn.Module | None = None,
+        predict_with: prediction.Rule = 'classifier',
+        logit_adjustment: float = 0.0,
         **kwargs: Any,
     ):
-        super().__init__(num_classes, in_channels, **kwargs)
+        if not isinstance(loss, nn.Module):
+            loss = build_loss(loss or dict(type='CrossEntropyLoss'), num_classes)
+        super().__init__(num_classes, in_channels, loss=loss, **kwargs)
+        self.predict_with, self.logit_adjustment = prediction.checked_settings(predict_with, logit_adjustment)
+        if classifier is not None:
+            self.fc = build_classifier(classifier, in_channels, num_classes)
         self.centroids = ClassCentroids(num_classes, in_channels, **(centroids or {}))
         given = (dr_layers, dr_weights, dr_channels, dr_projection, dr_normalize, centroids)
         self.dr_layers = DRLayers(layer_settings(num_classes, in_channels, dr_loss, *given) if dr_loss else [])
-        self.register_buffer('class_counts', torch.zeros(num_classes, dtype=torch.long))
+        self.init_class_counts(num_classes, persistent=True)
         self.loss_scale = {'loss_cls': 1.0, 'loss_dr': 1.0}
-        self._has_class_counts = False
         self._divergence = DivergenceWatch(self.dr_layers.watched_names)
 
     @property
@@ -109,29 +132,30 @@ class DRHead(LinearClsHead):
             **kwargs: Passed to the classification loss.
 
         Raises:
-            ConfigError: If class counts are unknown, the features do not fit the settings, or labels are mixed
-                (mixup, cutmix) under the DR loss.
+            ConfigError: If class counts are unknown, features do not fit, or labels are mixed under the DR loss.
             DataError: If there is no sample, or (on the CPU) a label lies outside ``[0, K)``.
             DivergenceError: On the CPU, if a feature, a radius or a centroid in use is not finite; no centroid has
                 changed by then. On an accelerator :meth:`check_divergence` says so.
         """
         features = self.pre_logits(feats)
-        labels = self._labels(data_samples)
+        is_active = len(self.dr_layers) > 0 and self.loss_scale['loss_dr'] > 0
+        labels = single_labels(data_samples, self.num_classes, may_be_mixed=not is_active)
         losses = self._get_loss(self.fc(features), data_samples, **kwargs)
         losses['loss_cls'] = self.loss_scale['loss_cls'] * losses.pop('loss')
         if labels is None:
             self._divergence.note_losses(losses)
             return losses
-        is_active = len(self.dr_layers) > 0 and self.loss_scale['loss_dr'] > 0
         with torch.set_grad_enabled(is_active and torch.is_grad_enabled()):
             layer_features = self.dr_layers.features(feats)
         self._divergence.note_features(self.dr_layers.watched(feats, layer_features), labels)
         if labels.device.type == 'cpu':
             self.check_divergence()
         if is_active:
-            losses.update(self._dr_losses(layer_features, labels))
+            value, missing = self.dr_layers.losses(layer_features, labels, self.known_class_counts(), self.centroids)
+            losses['loss_dr'] = self.loss_scale['loss_dr'] * value
+            losses['dr_classes_without_centroid'] = missing.float()
         self._divergence.note_losses(losses)
-        for centroids, rows in self._centroid_features(feats, layer_features):
+        for centroids, rows in [(self.centroids, features), *self.dr_layers.own_centroids(layer_features)]:
             centroids.update(rows, labels)
         return losses
 
@@ -142,9 +166,9 @@ class DRHead(LinearClsHead):
             feats: As for :meth:`loss`.
             labels: Shape ``(B,)``, long. B may differ between processes.
         """
-        layer_features = self.dr_layers.features(feats)
+        features, layer_features = self.pre_logits(feats), self.dr_layers.features(feats)
         self._divergence.note_features(self.dr_layers.watched(feats, layer_features), labels)
-        for centroids, rows in self._centroid_features(feats, layer_features):
+        for centroids, rows in [(self.centroids, features), *self.dr_layers.own_centroids(layer_features)]:
             centroids.accumulate(rows, labels)
 
     def check_divergence(self) -> None:
@@ -157,62 +181,19 @@ class DRHead(LinearClsHead):
         """
         self._divergence.check(self.class_counts.device)
 
-    def _labels(self, data_samples: list[DataSample]) -> Tensor | None:
-        """Labels, shape ``(B,)``; ``None`` if they are mixed and nothing here needs them."""
-        if not data_samples:
-            raise DataError('Expected at least one image in a batch, got none.')
-        if 'gt_score' in data_samples[0]:
-            if len(self.dr_layers):
-                raise ConfigError(
-                    'The DR loss needs one label per sample, got mixed labels (gt_score). Remove mixup/cutmix '
-                    'from the data preprocessor, or train with dr_loss=None.'
-                )
-            return None
-        labels = torch.cat([sample.gt_label for sample in data_samples])
-        if labels.device.type == 'cpu':
-            try:
-                check_labels(labels, self.num_classes)
-            except ValueError as error:
-                raise DataError(str(error)) from None
-        return labels
-
-    def _centroid_features(
-        self, feats: tuple[Tensor, ...], layer_features: list[Tensor]
-    ) -> Iterator[tuple[ClassCentroids, Tensor]]:
-        """All centroids and the features that they are of."""
-        yield self.centroids, self.pre_logits(feats)
-        for layer, rows in zip(self.dr_layers, layer_features, strict=True):
-            if layer.centroids is not None:
-                yield layer.centroids, rows
-
-    def _dr_losses(self, layer_features: list[Tensor], labels: Tensor) -> dict[str, Tensor]:
-        if not self._has_class_counts and not self.class_counts.any():
-            raise ConfigError(
-                'DRHead does not know the training images per class. Add mmdrl.ClassCountsHook to the hooks, or call '
-                'head.set_class_counts(counts).'
-            )
-        self._has_class_counts = True  # looked at once: reading a buffer stalls an accelerator
-        value, missing = self.dr_layers.losses(layer_features, labels, self.class_counts, self.centroids)
-        return {'loss_dr': self.loss_scale['loss_dr'] * value, 'dr_classes_without_centroid': missing.float()}
-
     def predict(
         self, feats: tuple[Tensor, ...], data_samples: list[DataSample | None] | None = None
     ) -> list[DataSample]:
-        """Data samples with ``pred_score``, ``pred_label`` and, once there are centroids, ``ncm_label``."""
-        predictions = super().predict(feats, data_samples)
-        seen = self.centroids.is_seen.nonzero().flatten()
-        if len(seen):
-            nearest = seen[nearest_centroid(self.pre_logits(feats), self.centroids.centroids[seen])]
-            for sample, label in zip(predictions, nearest, strict=True):
-                sample.set_field(label[None], 'ncm_label')
-        return predictions
+        """Data samples with ``pred_score``, ``pred_label`` and, once there are centroids, ``ncm_label``.
 
-    def set_class_counts(self, counts: Tensor) -> None:
-        """Take over the training images per class, shape ``(K,)``, each at least 1."""
-        if counts.shape != self.class_counts.shape or (counts < 1).any():
-            raise ConfigError(
-                f'Expected counts of {self.num_classes} classes, each at least 1, got {counts.tolist()}. Does '
-                'num_classes of the head match the data set?'
-            )
-        self.class_counts.copy_(counts)
-        self._has_class_counts = True
+        Raises:
+            ConfigError: If the rule needs centroids, or class counts, that there are not.
+        """
+        features = self.pre_logits(feats)
+        nearest = prediction.ncm_labels(features, self.centroids)
+        if self.predict_with == 'ncm':
+            logits = prediction.ncm_logits(features, self.centroids)
+        else:
+            logits = prediction.adjusted(self(feats), self, self.logit_adjustment)
+        samples = self._get_predictions(logits, data_samples)
+        return prediction.with_ncm_labels(samples, nearest, is_prediction=self.predict_with == 'ncm')

@@ -1,7 +1,7 @@
 """The layers on which the DR loss acts, as one part of the head."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -54,6 +54,12 @@ class DRLayers(ModuleList):
             if layer.projection is not None:
                 names.append(f'the projected features of layer {layer.position}')
         return names
+
+    def own_centroids(self, features: list[Tensor]) -> Iterator[tuple[ClassCentroids, Tensor]]:
+        """Centroids of the layers that have their own, each with those of the features, ``(B, D)``, that it is of."""
+        for layer, rows in zip(self, features, strict=True):
+            if layer.centroids is not None:
+                yield layer.centroids, rows
 
     def losses(
         self, features: list[Tensor], labels: Tensor, class_counts: Tensor, shared: ClassCentroids

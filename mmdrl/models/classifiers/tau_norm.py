@@ -1,0 +1,46 @@
+"""Tau-normalised classifier."""
+
+import math
+
+from torch import Tensor, nn
+from torch.nn.functional import linear
+
+from mmdrl.errors import ConfigError
+from mmdrl.functional import tau_normalized
+from mmdrl.registry import MODELS
+
+
+@MODELS.register_module()
+class TauNormClassifier(nn.Linear):
+    r"""Linear classifier whose rows are brought nearer to one length.
+
+    Classes of many images tend to have long rows :math:`w_c`, and score high by that. Each row and its bias are divided
+    by :math:`|w_c|^\tau`. A plain classifier is trained first; its checkpoint loads into this one, and
+    :func:`mmdrl.functional.tau_normalized` is what happens to it then, at every forward pass. Kang et al. have no bias:
+    so it is with ``bias=False``.
+
+    Args:
+        in_features: D.
+        out_features: K.
+        tau: :math:`\tau`, not negative: 0 is the plain classifier, 1 makes all rows equally long.
+        bias: Whether there is a bias.
+
+    Raises:
+        ConfigError: If ``tau`` is negative or not finite.
+
+    Source: Kang et al., "Decoupling Representation and Classifier for Long-Tailed Recognition", ICLR 2020, section 4.2.
+    """
+
+    def __init__(self, in_features: int, out_features: int, tau: float = 1.0, bias: bool = True):
+        if not isinstance(tau, (int, float)) or not 0 <= tau < math.inf:
+            raise ConfigError(f'TauNormClassifier: tau must be a finite number and not negative, got {tau!r}.')
+        super().__init__(in_features, out_features, bias)
+        self.tau = tau
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Scores, shape ``(B, K)``, of features, shape ``(B, D)``."""
+        return linear(features, *tau_normalized(self.weight, self.bias, self.tau))
+
+    def extra_repr(self) -> str:
+        """As torch shows it, with tau."""
+        return f'{super().extra_repr()}, tau={self.tau}'
