@@ -62,3 +62,7 @@ def test_processes_that_could_not_train_one_model_refuse_before_a_step(tmp_path:
 
 def test_validation_in_the_middle_of_an_interval_leaves_the_sums_alone(tmp_path: Path) -> None:
     assert 'sums are as they were' in workers(2, 'worker_interval.py', tmp_path / 'run', cwd=tmp_path)
+
+
+def test_two_processes_hold_one_model_through_other_heads_losses_and_optimisers(tmp_path: Path) -> None:
+    assert '2 processes agree' in workers(2, 'worker_switches.py', tmp_path / 'run', cwd=tmp_path)

@@ -77,14 +77,41 @@ def latest_checkpoint(work_dir: str) -> str | None:
     return path
 
 
-def check_belongs(checkpoint: Mapping[str, Any], model: nn.Module, path: str) -> None:
+def check_resumable(checkpoint: Mapping[str, Any], path: str) -> None:
+    """A checkpoint must say how far training had come, or nothing can go on from it.
+
+    Raises:
+        DataError: If it does not.
+    """
+    if not {'epoch', 'iter'} <= set(checkpoint.get('meta') or {}):
+        raise DataError(
+            f'{path} holds a model only, not how far its training had come: nothing can be resumed from it. To begin '
+            'with its weights, use --cfg-options load_from=... instead of --resume.'
+        )
+
+
+def check_belongs(
+    checkpoint: Mapping[str, Any], model: nn.Module, path: str, head: nn.Module | None = None, losses: bool = True
+) -> None:
     """The weights must be those of this model: the same names and shapes.
+
+    Args:
+        checkpoint: Content of the file.
+        model: Not wrapped.
+        path: Of the file, for the message.
+        head: In place of the model's own.
+        losses: Whether what the head's loss keeps must be there, too.
 
     Raises:
         DataError: If they are not; the message names the first that differ.
     """
     saved: Mapping[str, Tensor] = checkpoint.get('state_dict', checkpoint)
     wanted = model.state_dict()
+    if head is not None:
+        wanted = {name: value for name, value in wanted.items() if not name.startswith('head.')}
+        wanted |= {f'head.{name}': value for name, value in head.state_dict().items()}
+    if not losses:
+        wanted = {name: value for name, value in wanted.items() if '.loss_module.' not in name}
     shapes = {name: tuple(saved[name].shape) for name in wanted if name in saved}
     wrong = [f'{name} is {shape} in it' for name, shape in shapes.items() if shape != tuple(wanted[name].shape)]
     missing = [f'{name} is missing in it' for name in wanted if name not in saved]

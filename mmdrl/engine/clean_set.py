@@ -1,17 +1,18 @@
 """The training set as an exact pass wants it: every image once, in a fixed order, without augmentation."""
 
-from copy import copy
 from typing import Any
 
 import torch
-from mmengine.dataset import Compose, DefaultSampler
+from mmengine.dataset import DefaultSampler
 from mmengine.runner import Runner
-from torch.utils.data import ConcatDataset, DataLoader, Subset
+from torch.utils.data import DataLoader, Subset
 
 from mmdrl.datasets.columns import ColumnDataset
-from mmdrl.datasets.labels import distinct_images, whole_dataset
+from mmdrl.datasets.same_images import distinct_images
+from mmdrl.datasets.wrappers import whole_dataset
 from mmdrl.errors import ConfigError
-from mmdrl.registry import TRANSFORMS
+
+from .dataset_copies import build_pipeline, copied, is_innermost
 
 REMEDY = (
     "Give the transforms that load an image without augmenting it: centroids=dict(type='mmdrl.CentroidHook', "
@@ -54,42 +55,40 @@ def with_pipeline(dataset: Any, pipeline: Any) -> Any:
         ConfigError: If a data set in there has no pipeline.
     """
     dataset = whole_dataset(dataset)
-    twin = _renewed(dataset, pipeline)
+
+    def change(part: Any) -> None:
+        if hasattr(part, 'is_mixing'):
+            part.is_mixing = False
+        if not is_innermost(part):
+            return
+        if not hasattr(part, 'pipeline'):
+            raise ConfigError(
+                f"Centroids of mode 'epoch' need a training set with a pipeline that can be replaced, got a "
+                f"{type(part).__name__} without one. Use mode 'running' or 'ema'."
+            )
+        part.pipeline = pipeline
+        part.test_mode = not isinstance(part, ColumnDataset)
+
+    twin = copied(dataset, change)
     images = distinct_images(dataset)
     return twin if len(images) == len(dataset) else Subset(twin, images.tolist())
 
 
-def _renewed(dataset: Any, pipeline: Any) -> Any:
-    """A copy with the same samples and the other pipeline innermost."""
-    twin = copy(dataset)
-    if isinstance(dataset, ConcatDataset):
-        twin.datasets = [_renewed(part, pipeline) for part in dataset.datasets]
-    elif hasattr(dataset, 'dataset'):
-        twin.dataset = _renewed(dataset.dataset, pipeline)
-    elif hasattr(dataset, 'pipeline'):
-        twin.pipeline = pipeline
-        twin.test_mode = not isinstance(twin, ColumnDataset)
-    else:
-        raise ConfigError(
-            f"Centroids of mode 'epoch' need a training set with a pipeline that can be replaced, got a "
-            f"{type(dataset).__name__} without one. Use mode 'running' or 'ema'."
-        )
-    return twin
-
-
 def _pipeline(runner: Runner, pipeline: list[dict[str, Any]] | None) -> Any:
     if pipeline is not None:
-        try:
-            return Compose([TRANSFORMS.build(step) for step in pipeline])
-        except (KeyError, TypeError) as error:
-            raise ConfigError(f'CentroidHook: the pipeline does not fit: {error.args[0]}') from error
-    dataset = None if runner.val_loop is None else runner.val_dataloader.dataset
-    while dataset is not None and not hasattr(dataset, 'pipeline'):
-        parts = getattr(dataset, 'datasets', None)
-        dataset = parts[0] if parts else getattr(dataset, 'dataset', None)
-    if dataset is None:
+        return build_pipeline(pipeline, 'CentroidHook')
+    pipeline = None if runner.val_loop is None else pipeline_of(runner.val_dataloader.dataset)
+    if pipeline is None:
         raise ConfigError(
             "Centroids of mode 'epoch' are made with the pipeline of the validation set, but there is no validation "
             f'set that has one. {REMEDY}'
         )
-    return dataset.pipeline
+    return pipeline
+
+
+def pipeline_of(dataset: Any) -> Any:
+    """The transforms of the first data set behind the wrappers, ``None`` if it has none."""
+    while dataset is not None and not hasattr(dataset, 'pipeline'):
+        parts = getattr(dataset, 'datasets', None)
+        dataset = parts[0] if parts else getattr(dataset, 'dataset', None)
+    return None if dataset is None else dataset.pipeline

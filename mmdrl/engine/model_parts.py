@@ -1,7 +1,8 @@
 """Finding and handling parts of the model that a runner holds."""
 
+from copy import deepcopy
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from mmengine.dist import broadcast, is_distributed
@@ -43,6 +44,42 @@ def matching_modules(model: nn.Module, pattern: str, stage: str) -> list[nn.Modu
     return modules
 
 
+class FrozenParts(NamedTuple):
+    """What a pattern keeps as it is.
+
+    Attributes:
+        parameters: They do not learn.
+        modules: They stay in eval mode: batch statistics do not change.
+    """
+
+    parameters: list[nn.Parameter]
+    modules: list[nn.Module]
+
+
+def frozen_parts(model: nn.Module, pattern: str, stage: str) -> FrozenParts:
+    """Parameters and modules that a pattern of names freezes.
+
+    Args:
+        model: The whole model, not wrapped.
+        pattern: Name of modules as in ``named_modules``, or of parameters, ``*`` allowed.
+        stage: Stage that asks, for the message.
+
+    Raises:
+        ConfigError: If it matches nothing, or nothing that learns.
+    """
+    single = [p for name, p in model.named_parameters() if fnmatchcase(name, pattern)]
+    modules = [module for name, module in model.named_modules() if name and fnmatchcase(name, pattern)]
+    if not single and not modules:
+        matching_modules(model, pattern, stage)  # says what there is
+    parameters = single + [p for module in modules for p in module.parameters()]
+    if not parameters and not any(True for module in modules for _ in module.buffers()):
+        raise ConfigError(
+            f'Stage {stage!r}: freeze={pattern!r} freezes nothing: {type(modules[0]).__name__} has no parameters and '
+            'no statistics. Leave it out.'
+        )
+    return FrozenParts(parameters, modules)
+
+
 def check_can_be_initialised(module: nn.Module, pattern: str) -> None:
     """Every parameter must belong to a layer that can reset itself.
 
@@ -58,12 +95,32 @@ def check_can_be_initialised(module: nn.Module, pattern: str) -> None:
             )
 
 
-def initialise_anew(module: nn.Module) -> None:
-    """Fresh random weights, the same on all processes: as torch starts a layer, then as its ``init_cfg`` says.
+def initialise_anew(model: nn.Module, module: nn.Module) -> None:
+    """Fresh random weights as at the start of a run, the same on all processes.
+
+    That is as torch starts a layer, then as ``init_cfg`` says: that of the part, or of what it lies in, for the rule
+    of a classifier is its head's.
 
     Args:
-        module: A layer or a whole part of the model, checked by :func:`check_can_be_initialised`.
+        model: The whole model, not wrapped.
+        module: A layer or a whole part of it, checked by :func:`check_can_be_initialised`.
     """
+    owners = [part for part in model.modules() if isinstance(part, BaseModule) and part.init_cfg]
+    places = [(owner, name) for owner in owners for name, part in owner.named_modules() if part is module]
+    if places and places[-1][1]:
+        owner, name = places[-1]  # the innermost
+        twin = deepcopy(owner)
+        _start(twin)
+        module.load_state_dict(twin.get_submodule(name).state_dict())
+    else:
+        _start(module)
+    if is_distributed():
+        for tensor in [*module.parameters(), *module.buffers()]:
+            with torch.no_grad():
+                broadcast(tensor.data)
+
+
+def _start(module: nn.Module) -> None:
     for part in module.modules():
         if callable(reset := getattr(part, 'reset_parameters', None)):
             reset()
@@ -72,7 +129,3 @@ def initialise_anew(module: nn.Module) -> None:
             part._is_init = False  # or a part with a rule of its own would keep that of the whole
     if isinstance(module, BaseModule):
         module.init_weights()
-    if is_distributed():
-        for tensor in [*module.parameters(), *module.buffers()]:
-            with torch.no_grad():
-                broadcast(tensor.data)

@@ -17,10 +17,11 @@ from mmdrl.datasets.lists.broken_images import broken_paths, log_broken
 from mmdrl.errors import ConfigError, DataError, MMDRLError
 from mmdrl.visualization import accuracy_table, by_classifier
 
-from .checkpoints import check_belongs, latest_checkpoint, read_checkpoint
+from .checkpoints import check_belongs, check_resumable, latest_checkpoint, read_checkpoint
 from .model_parts import unwrap
 from .preflight import check_data_paths
 from .results import write_json
+from .stages.head import head_of_checkpoint
 
 # How the registry and Python word a name or an argument of a class that does not exist.
 _CONFIG_MISTAKE = re.compile(
@@ -62,15 +63,19 @@ def train_model(
     if cfg.get('resume'):
         source = cfg.load_from = cfg.get('load_from') or latest_checkpoint(cfg.work_dir)
     checkpoint = read_checkpoint(source) if source else None
+    if checkpoint is not None:
+        check_resumable(checkpoint, str(source))
     folder = Path(cfg.work_dir)
     is_new = not folder.exists()
     runner = None
     try:
-        runner = _build_runner(cfg)
+        runner = build_runner(cfg)
         if checkpoint is not None:
-            check_belongs(checkpoint, unwrap(runner.model), str(source))
+            head = head_of_checkpoint(runner, checkpoint) if cfg.get('resume') else None
+            # Which loss a stage has is for the stages to say.
+            check_belongs(checkpoint, unwrap(runner.model), str(source), head, losses='stages' not in checkpoint)
         del checkpoint
-        _start(runner.train, runner)
+        start(runner.train, runner)
     except MMDRLError:
         loop = _train_loop(runner)
         if loop is not None:
@@ -95,11 +100,8 @@ def evaluate(cfg: Config, checkpoint: str, out: str | None = None) -> dict[str, 
         raise DataError(f'--out: expected the folder {Path(out).parent}, found none.')
     content = read_checkpoint(checkpoint)
     check_data_paths(cfg, ('test_dataloader',))
-    cfg.load_from, cfg.resume = checkpoint, False
-    runner = _build_runner(cfg)
-    if content is not None:
-        check_belongs(content, unwrap(runner.model), checkpoint)
-    metrics: dict[str, Any] = _start(runner.test, runner)
+    runner = runner_for(cfg, checkpoint, content)
+    metrics: dict[str, Any] = start(runner.test, runner)
     if is_main_process():
         rows = by_classifier(metrics)
         if rows:
@@ -109,14 +111,45 @@ def evaluate(cfg: Config, checkpoint: str, out: str | None = None) -> dict[str, 
     return metrics
 
 
-def _build_runner(cfg: Config) -> Runner:
+def runner_for(cfg: Config, checkpoint: str, content: dict[str, Any] | None) -> Runner:
+    """A runner whose model is the one that a checkpoint was saved of; it loads the weights when it tests.
+
+    Args:
+        cfg: The config.
+        checkpoint: Path or address of the checkpoint.
+        content: What it holds; ``None`` if that is not known yet.
+
+    Raises:
+        MMDRLError: If config, checkpoint or machine do not fit.
+    """
+    cfg.load_from, cfg.resume = checkpoint, False
+    runner = build_runner(cfg)
+    if content is not None:
+        model = unwrap(runner.model)
+        head = head_of_checkpoint(runner, content)
+        if head is not None:
+            model.head = head
+        check_belongs(content, model, checkpoint, losses=False)
+    return runner
+
+
+def build_runner(cfg: Config, kind: type[Runner] = Runner) -> Runner:
+    """A runner by a config, whose mistakes it tells; of the config's own kind if it has one.
+
+    Args:
+        cfg: The config.
+        kind: Class of the runner.
+
+    Raises:
+        ConfigError: If a name or an argument does not exist, or the work folder cannot be written to.
+    """
     if 'model' not in cfg:
         raise ConfigError('The config names no model. Give model=dict(type=...), or inherit it with _base_.')
     num_threads = cfg.get('env_cfg', {}).get('num_threads')
     if num_threads is not None:
         torch.set_num_threads(num_threads)
     try:
-        return Runner.from_cfg(cfg) if 'runner_type' not in cfg else RUNNERS.build(cfg)
+        return RUNNERS.build(cfg) if kind is Runner and 'runner_type' in cfg else kind.from_cfg(cfg)
     except (KeyError, TypeError) as error:
         _tell_config_mistake(error)
         raise
@@ -126,8 +159,8 @@ def _build_runner(cfg: Config) -> Runner:
         raise ConfigError(f'Expected to write to the work folder {cfg.work_dir}, which fails: {error}.') from error
 
 
-def _start(go: Callable[[], Any], runner: Runner) -> Any:
-    """Train or test; loaders, loops and hooks' parts are built only now."""
+def start(go: Callable[[], Any], runner: Runner) -> Any:
+    """Train, test or set up; loaders, loops and hooks' parts are built only now."""
     try:
         return go()
     except (KeyError, TypeError) as error:

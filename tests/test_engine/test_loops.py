@@ -129,15 +129,20 @@ def test_skipped_images_are_not_loaded(stopped: Path, monkeypatch: pytest.Monkey
     assert sum(dataset is runner.train_dataloader.dataset for dataset in loaded) == 331 - 32
 
 
-def test_averages_and_accumulated_gradients_go_on_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize(('interval', 'stop'), [(4, 14), (3, 16), (PASS, 12)])
+def test_averages_and_accumulated_gradients_go_on_too(tmp_path: Path, interval: int, stop: int) -> None:
+    """Two iterations are a step; the last checkpoint is of iteration 12, 15 or 11, the end of an epoch."""
     changes: dict[str, Any] = {
         'optim_wrapper.accumulative_counts': 2,
         'custom_hooks': [dict(type='EMAHook')],
         'train_cfg.dynamic_intervals': [(2, 1)],
     }
     expected = train(config(tmp_path / 'whole', **changes))
-    cut(config(tmp_path / 'run', **changes), 14)
-    runner, _ = resumed(config(tmp_path / 'run', **changes))
+    cut(config(tmp_path / 'run', interval=interval, **changes), stop)
+    checkpoint = read_checkpoint(str(tmp_path / 'run' / f'iter_{stop // interval * interval}.pth'))
+    assert checkpoint is not None
+    assert ('accumulation' in checkpoint) == (interval != 4)
+    runner, _ = resumed(config(tmp_path / 'run', interval=interval, **changes))
     for key, value in expected.model.state_dict().items():
         assert torch.equal(runner.model.state_dict()[key], value), key
     ema, wanted = (next(h for h in r.hooks if type(h).__name__ == 'EMAHook').ema_model for r in (runner, expected))

@@ -32,8 +32,8 @@ class SummaryHook(Hook):
     Prints many / medium / few / all for every ``mmdrl.ShotAccuracy`` of the validation, writes
     ``results.json`` and two figures (class counts with per-class accuracy; map of the validation features
     with centroids and radii, up to 50 classes; of several processes the first one's share) into the work
-    directory. Training images that were broken are listed in the log and, if there were any, as ``broken_images`` in
-    ``results.json``.
+    directory. ``results.json`` also has the last measures of every stage. Training images that were broken are listed
+    in the log and, if there were any, as ``broken_images`` in ``results.json``.
 
     Args:
         figures: Whether to draw the figures. The map takes one more pass over the validation set.
@@ -44,10 +44,23 @@ class SummaryHook(Hook):
     def __init__(self, figures: bool = True):
         self.figures = figures
         self._metrics: dict[str, float] = {}
+        self._stages: dict[str, dict[str, float]] = {}
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        """Keep the newest measures."""
+        """Keep the newest measures, of each stage if there are stages."""
         self._metrics = dict(metrics or {})
+        stage = runner.message_hub.runtime_info.get('stage')
+        if stage is not None:
+            self._stages[stage] = {name: float(value) for name, value in self._metrics.items()}
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Keep those of the stages."""
+        checkpoint['stage_metrics'] = dict(self._stages)
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Take them up again on resuming."""
+        if runner._resume and isinstance(checkpoint.get('stage_metrics'), dict):
+            self._stages = dict(checkpoint['stage_metrics'])
 
     def after_train(self, runner: Runner) -> None:
         """Print and write, on the first process."""
@@ -77,6 +90,8 @@ class SummaryHook(Hook):
             checkpoint=checkpoint.read_text().strip() if checkpoint.is_file() else None,
             versions=_versions(),
         )
+        if self._stages:
+            results['stages'] = self._stages
         if broken:
             results['broken_images'] = broken
         Console().print(accuracy_table(by_classifier(self._metrics), title=folder.name))

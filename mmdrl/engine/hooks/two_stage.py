@@ -1,24 +1,28 @@
 """Training in stages: one run, one log, one checkpoint series.
 
-A stage may change the sampler, the weights of the losses, what is frozen, what is initialised anew and the
-learning-rate schedule. Everything is built and checked before training begins; at a boundary it is only
-swapped in. A checkpoint remembers its stage, and resuming restores that stage's set-up first.
+A stage may change the images, the losses, what is frozen, the head, the optimiser and its schedule. Everything is built
+and checked before training begins; at a boundary it is only swapped in. A checkpoint remembers its stage, and resuming
+restores that stage's set-up before its states are loaded.
 """
 
 from copy import deepcopy
 from typing import Any
 
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from mmdrl.engine.loops.order import order_seed, set_order_seeds
-from mmdrl.engine.model_parts import initialise_anew, matching_modules, unwrap
-from mmdrl.engine.processes import check_whole_blocks
-from mmdrl.engine.stage_fit import check_stage, loss_scales
-from mmdrl.engine.stage_plan import Stage, StagePlan
+from mmdrl.engine.model_parts import frozen_parts, initialise_anew, matching_modules, unwrap
+from mmdrl.engine.stages import StagePlan
+from mmdrl.engine.stages.best import BestWeights
+from mmdrl.engine.stages.fit import check_stages, loss_scales, stage_loss
+from mmdrl.engine.stages.head import hand_on_class_counts, stage_head
+from mmdrl.engine.stages.images import BatchMixing, stage_loader
+from mmdrl.engine.stages.log import name_stages
+from mmdrl.engine.stages.schedule import start_schedule
 from mmdrl.errors import ConfigError
 from mmdrl.models import DRHead
 from mmdrl.registry import HOOKS
@@ -31,15 +35,16 @@ class TwoStageHook(Hook):
     """Runs the stages of a plan one after the other; two or more, in spite of its name.
 
     Args:
-        stages: One dict per stage, see :class:`mmdrl.engine.stage_plan.Stage`. Their epochs must add up to
+        stages: One dict per stage, see :class:`mmdrl.engine.stages.Stage`. Their epochs must add up to
             ``train_cfg.max_epochs``.
 
     Raises:
-        ConfigError: Before training, if the plan does not fit the run: its length, a pattern that matches
-            nothing, an unknown loss; on resuming, if the checkpoint was trained with other stages.
+        ConfigError: Before training, if the plan does not fit the run: its length, a pattern that freezes nothing, a
+            head for other classes, a metric that nobody measures; on resuming, if the checkpoint was trained with other
+            stages.
     """
 
-    priority = 'ABOVE_NORMAL'  # before the sampler learns the epoch
+    priority = 'ABOVE_NORMAL'  # before the sampler learns the epoch, after the class counts
 
     def __init__(self, stages: list[dict[str, Any]]):
         self.plan = StagePlan(stages)
@@ -52,19 +57,26 @@ class TwoStageHook(Hook):
         loop = runner.train_loop
         self.plan.check_fits(loop.max_epochs if isinstance(loop, EpochBasedTrainLoop) else None)
         check_companions(runner)
-        model = unwrap(runner.model)
-        for stage in self.plan.stages:
-            check_stage(model, stage)
         if not hasattr(runner.optim_wrapper, 'optimizer'):
             raise ConfigError('TwoStageHook needs one optimizer, got several (an OptimWrapperDict).')
+        check_stages(runner, self.plan)
+        model = unwrap(runner.model)
         self._is_learned = {name: p.requires_grad for name, p in model.named_parameters()}
-        self._base_lr = [group.get('initial_lr', group['lr']) for group in _param_groups(runner)]
-        loaders = [self._build_loader(runner, index) for index in range(len(self.plan))]
+        self._wrapped_for = _learned(model)
+        self._loss = getattr(getattr(model, 'head', None), 'loss_module', None)
+        config = runner.cfg.get('model') or {}
+        preprocessor = config.get('data_preprocessor') or runner.cfg.get('data_preprocessor') or {}
+        self._mixing = BatchMixing(model, bool(preprocessor.get('to_onehot', False)))
+        indices = range(len(self.plan))
+        loaders = [stage_loader(runner, self.plan, index) for index in indices]
         self._loaders: list[DataLoader | None] = [*loaders]
         self._seeds = [order_seed(loader) for loader in loaders]
         pairs = zip(self.plan.stages, loaders, strict=True)
         loop.epoch_lengths = [len(loader) for stage, loader in pairs for _ in range(stage.epochs)]
         loop._max_iters = sum(loop.epoch_lengths)
+        choices = [(self.plan[index - 1], self.plan[index].load_best) for index in indices]
+        self._best = {stage.name: BestWeights(stage, choice) for stage, choice in choices if choice is not None}
+        name_stages(runner, self.plan)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """On resuming, restore the set-up of the checkpoint's stage, so that its states fit."""
@@ -72,19 +84,23 @@ class TwoStageHook(Hook):
             return
         saved: Any = checkpoint.get('stages')
         current = self.plan.find_stage(saved)
-        if 'seeds' in saved:  # not in those of earlier versions
-            set_order_seeds(self._loaders, saved['seeds'])
-            self._seeds = saved['seeds']
+        set_order_seeds(self._loaders, saved.get('seeds'))
+        self._seeds = saved['seeds']
+        for stage in self.plan.stages[current:]:  # those before have been used
+            if stage.name in self._best:
+                self._best[stage.name].restore(runner, (saved.get('best') or {}).get(stage.name))
+        for index in range(current + 1):
+            self._replace_head(runner, index)
         self._set_up(runner, current)
-        for stage in reversed(self.plan.stages[: self.current + 1]):
-            if stage.has_own_schedule:
-                self._start_schedule(runner, stage)
-                break
-        runner.logger.info(f'Resumed in stage {self._describe(self.current)}.')
+        scheduling = self.plan.schedule_at(current)
+        if scheduling is not None:
+            start_schedule(runner, scheduling)
+        runner.logger.info(f'Resumed in stage {self.plan.describe(current)}.')
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Keep stage and plan in the checkpoint."""
-        checkpoint['stages'] = dict(current=self.current, plan=self.plan.outline(), seeds=self._seeds)
+        best = {name: best.state() for name, best in self._best.items()}
+        checkpoint['stages'] = dict(current=self.current, plan=self.plan.outline(), seeds=self._seeds, best=best)
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Enter the stage to which the epoch belongs."""
@@ -92,23 +108,27 @@ class TwoStageHook(Hook):
         index = self.plan.index_at(runner.epoch)
         if index == self.current:
             return
+        stage = self.plan[index]
+        if index > 0 and self.plan[index - 1].name in self._best:
+            self._best[self.plan[index - 1].name].load(runner)
+        self._replace_head(runner, index)
         self._set_up(runner, index)
-        stage, model, optimizer = self.plan[index], unwrap(runner.model), runner.optim_wrapper.optimizer
+        model = unwrap(runner.model)
         runner.optim_wrapper.zero_grad()  # of an accumulation that the stage before has not finished
         for pattern in stage.reset:
             for module in matching_modules(model, pattern, stage.name):
-                initialise_anew(module)
+                initialise_anew(model, module)
                 for parameter in module.parameters():
-                    optimizer.state.pop(parameter, None)
+                    runner.optim_wrapper.optimizer.state.pop(parameter, None)
         if stage.has_own_schedule:
-            optimizer.state.clear()
-            self._start_schedule(runner, stage)
+            start_schedule(runner, stage)
+            runner.optim_wrapper.initialize_count_status(runner.model, runner.iter, runner.max_iters)
         for key in [key for key in runner.message_hub.log_scalars if key.startswith('train/')]:
             del runner.message_hub.log_scalars[key]  # or the log would go on naming losses that have stopped
         learned = sum(p.numel() for p in model.parameters() if p.requires_grad)
         runner.logger.info(
-            f'Stage {self._describe(index)}: {len(runner.train_dataloader)} iterations each, '
-            f'{learned / 1e6:.3g} M parameters learn, lr {_param_groups(runner)[0]["lr"]:.3g}.'
+            f'Stage {self.plan.describe(index)}: {len(runner.train_dataloader)} iterations each, '
+            f'{learned / 1e6:.3g} M parameters learn, lr {runner.optim_wrapper.optimizer.param_groups[0]["lr"]:.3g}.'
         )
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
@@ -118,76 +138,57 @@ class TwoStageHook(Hook):
                 module.eval()
             self._is_model_set = True
 
-    def _describe(self, index: int) -> str:
-        first, last = self.plan.begin(index) + 1, self.plan.begin(index + 1)
-        return f'{index + 1} of {len(self.plan)}, {self.plan[index].name!r}, epochs {first} to {last}'
+    def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        """Keep the best weights of a stage, if the next one begins with them."""
+        if self.current >= 0 and self.plan[self.current].name in self._best:
+            self._best[self.plan[self.current].name].consider(runner, metrics or {})
+
+    def _replace_head(self, runner: Runner, index: int) -> None:
+        stage, model = self.plan[index], unwrap(runner.model)
+        if stage.head is None:
+            return
+        model.head = stage_head(runner.cfg, self.plan, index, model.head)
+        self._loss = getattr(model.head, 'loss_module', None)
+        for name, parameter in model.named_parameters():
+            if name.startswith('head.'):
+                self._is_learned[name] = parameter.requires_grad
 
     def _set_up(self, runner: Runner, index: int) -> None:
-        """All that a stage changes except weights and optimiser state."""
+        """All that a stage changes except weights, optimiser and schedule."""
         stage, model, loop = self.plan[index], unwrap(runner.model), runner.train_loop
         loop.dataloader = self._loaders[index]
         self._loaders[:index] = [None] * index  # lets the workers of past stages go
-        learned_before = _learned(model)
+        self._mixing.switch(stage.mixing)
         for name, parameter in model.named_parameters():
-            parameter.requires_grad_(self._is_learned[name])
+            parameter.requires_grad_(self._is_learned.get(name, True))
+        if self._loss is not None:
+            loss = stage_loss(model, stage)
+            loss = self._loss if loss is None else loss.to(next(model.parameters()).device)
+            hand_on_class_counts(model.head, loss)
+            model.head.loss_module = loss
+            for hook in runner.hooks:
+                if isinstance(hook, EMAHook):  # pairs the buffers of both models by their order
+                    unwrap(hook.ema_model.module).head.loss_module = deepcopy(loss)
         for pattern in stage.freeze:
-            for module in matching_modules(model, pattern, stage.name):
-                module.requires_grad_(False)
+            for parameter in frozen_parts(model, pattern, stage.name).parameters:
+                parameter.requires_grad_(False)
         for head, scale in loss_scales(model, stage):
             head.loss_scale = scale
             if isinstance(head, DRHead) and scale['loss_dr'] == 0:
                 # Learned radii and projections have no gradient then, and DDP would wait for one.
                 head.dr_layers.requires_grad_(False)
-        if is_model_wrapper(runner.model) and _learned(model) != learned_before:
+        learned = _learned(model)
+        if is_model_wrapper(runner.model) and learned != self._wrapped_for:
             # DDP settles at construction whose gradients it waits for.
             runner.model = runner.wrap_model(runner.cfg.get('model_wrapper_cfg'), model)
             runner._maybe_compile('train_step')
+        self._wrapped_for = learned
         # After wrapping, which replaces the layers that it converts to SyncBN.
-        self._frozen = [
-            module for pattern in stage.freeze for module in matching_modules(unwrap(runner.model), pattern, stage.name)
-        ]
+        model = unwrap(runner.model)
+        self._frozen = [m for pattern in stage.freeze for m in frozen_parts(model, pattern, stage.name).modules]
         runner.message_hub.update_info('stage', stage.name)
         self.current = index
 
-    def _start_schedule(self, runner: Runner, stage: Stage) -> None:
-        factor = 1.0 if stage.lr is None else stage.lr / runner.optim_wrapper.optimizer.defaults['lr']
-        for group, base_lr in zip(_param_groups(runner), self._base_lr, strict=True):
-            group['lr'] = group['initial_lr'] = base_lr * factor
-        runner.param_schedulers = runner.build_param_scheduler(deepcopy(stage.param_scheduler or []))
 
-    def _build_loader(self, runner: Runner, index: int) -> DataLoader:
-        loader, sampler = runner.train_loop.dataloader, self.plan.sampler_at(index)
-        if sampler is None:
-            return loader
-        config = runner._train_dataloader
-        if not isinstance(config, dict):
-            raise ConfigError(
-                f'Stage {self.plan[index].name!r} has a sampler, which needs train_dataloader as a config, '
-                f'got a {type(config).__name__}.'
-            )
-        config = {k: v for k, v in config.items() if k not in ('dataset', 'num_batch_per_epoch')}
-        loader = runner.build_dataloader(
-            dict(config, dataset=_Shared(loader.dataset), sampler=sampler),
-            seed=runner.seed,
-            diff_rank_seed=runner._randomness_cfg.get('diff_rank_seed', False),
-        )
-        check_whole_blocks(loader)
-        return loader
-
-
-class _Shared:
-    """Survives the deep copy that ``build_dataloader`` makes of its config: the copy is the very data set."""
-
-    def __init__(self, dataset: Dataset):
-        self.dataset = dataset
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Dataset:
-        return self.dataset
-
-
-def _param_groups(runner: Runner) -> list[dict[str, Any]]:
-    return runner.optim_wrapper.optimizer.param_groups
-
-
-def _learned(model: nn.Module) -> list[str]:
-    return [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+def _learned(model: nn.Module) -> list[int]:
+    return [id(parameter) for parameter in model.parameters() if parameter.requires_grad]

@@ -1,41 +1,10 @@
-"""The stages of a run as data: parsed and checked once, before training begins."""
+"""The stages of a run in order: which epoch belongs to which, and whether a resumed run has the same."""
 
-from dataclasses import dataclass, field, fields
 from typing import Any
 
 from mmdrl.errors import ConfigError, DataError
 
-
-@dataclass(frozen=True)
-class Stage:
-    """One stage of training; what is not given stays as the config has it.
-
-    Attributes:
-        name: Shown in the log and the progress bar.
-        epochs: Length, at least 1.
-        sampler: Config of the training sampler. A ``ProgressiveSampler`` takes ``begin`` and ``num_epochs`` from the
-            stage if they are not given.
-        loss_weights: Factor of each loss of the head, such as ``dict(loss_dr=0.)``; 1 if not given.
-        freeze: Names of modules, ``*`` allowed, that neither learn nor update batch statistics.
-        reset: Names of modules, ``*`` allowed, that are initialised anew when the stage begins.
-        lr: Base learning rate. Giving it or ``param_scheduler`` starts a schedule and an optimiser state of
-            the stage's own.
-        param_scheduler: MMEngine schedules, counted from the stage's first epoch; none means a constant rate.
-    """
-
-    name: str
-    epochs: int
-    sampler: dict[str, Any] | None = None
-    loss_weights: dict[str, float] = field(default_factory=dict)
-    freeze: tuple[str, ...] = ()
-    reset: tuple[str, ...] = ()
-    lr: float | None = None
-    param_scheduler: list[dict[str, Any]] | None = None
-
-    @property
-    def has_own_schedule(self) -> bool:
-        """Whether rate, schedule and optimiser state start afresh with the stage."""
-        return self.lr is not None or self.param_scheduler is not None
+from .stage import Stage, parse_stage
 
 
 class StagePlan:
@@ -45,13 +14,22 @@ class StagePlan:
         stages: One dict per stage with the keys of :class:`Stage`.
 
     Raises:
-        ConfigError: If there is no stage, a key is unknown or missing, or a length is not positive.
+        ConfigError: If there is no stage, two have one name, a key is unknown or missing, or a value is out of range.
     """
 
     def __init__(self, stages: list[dict[str, Any]]):
         if not stages:
             raise ConfigError('TwoStageHook needs at least one stage, got none.')
-        self.stages = [_parse(entry) for entry in stages]
+        self.stages = [parse_stage(entry) for entry in stages]
+        names = [stage.name for stage in self.stages]
+        if len(set(names)) < len(names):
+            raise ConfigError(f'Stages need names of their own, got {", ".join(map(repr, names))}.')
+        for key in ('head', 'load_best'):
+            if getattr(self.stages[0], key) is not None:
+                raise ConfigError(
+                    f'The first stage, {names[0]!r}, has no stage before it and takes no {key}. Use '
+                    f'{"model.head" if key == "head" else "load_from"} of the config.'
+                )
 
     def __len__(self) -> int:
         return len(self.stages)
@@ -72,6 +50,12 @@ class StagePlan:
         """Stage to which an epoch (from 0) belongs; the last stage goes on beyond the plan."""
         return next((i for i in range(len(self)) if epoch < self.begin(i + 1)), len(self) - 1)
 
+    def describe(self, index: int) -> str:
+        """Number, name and epochs of a stage, in words."""
+        first, last = self.begin(index) + 1, self.begin(index + 1)
+        epochs = f'epochs {first} to {last}' if first < last else f'epoch {first}'
+        return f'{index + 1} of {len(self)}, {self[index].name!r}, {epochs}'
+
     def sampler_at(self, index: int) -> dict[str, Any] | None:
         """Sampler of a stage; one that moves with the epochs moves with those of its stage, unless it says when."""
         sampler = self.stages[index].sampler
@@ -79,6 +63,10 @@ class StagePlan:
         if sampler is None or getattr(kind, '__name__', str(kind)).rpartition('.')[2] != 'ProgressiveSampler':
             return sampler
         return dict(num_epochs=self.stages[index].epochs, begin=self.begin(index)) | sampler
+
+    def schedule_at(self, index: int) -> Stage | None:
+        """The stage whose optimiser and schedule run in a stage; ``None``: those of the config."""
+        return next((stage for stage in reversed(self.stages[: index + 1]) if stage.has_own_schedule), None)
 
     def check_fits(self, max_epochs: int | None) -> None:
         """The stages must last exactly as long as the run.
@@ -101,21 +89,24 @@ class StagePlan:
             )
 
     def outline(self) -> list[dict[str, Any]]:
-        """Names and lengths: what a checkpoint keeps to tell whether a resumed plan is the same."""
-        return [dict(name=stage.name, epochs=stage.epochs) for stage in self.stages]
+        """The settings of all stages: what a checkpoint keeps to tell whether a resumed plan is the same."""
+        return [stage.settings() for stage in self.stages]
 
     def find_stage(self, saved: Any) -> int:
         """The stage in which a checkpoint was saved, from what it keeps of its plan.
+
+        Names and lengths of all stages must be the same, and whatever else the stages up to that one had.
 
         Raises:
             ConfigError: If it was trained with other stages, or none.
             DataError: If it names a stage that is none.
         """
         entries = saved if isinstance(saved, dict) else {}
-        if entries.get('plan') != self.outline():
+        plan, here = entries.get('plan'), self.outline()
+        if not isinstance(plan, list) or list(map(_length, plan)) != list(map(_length, here)):
             raise ConfigError(
-                f'The checkpoint was trained with stages {entries.get("plan")}, the config has {self.outline()}. '
-                'Resume with the config it was trained with, or start anew with load_from.'
+                f'The checkpoint was trained with {_lengths(plan)}, the config has {_lengths(here)}. Resume with the '
+                'config it was trained with, or start anew with load_from.'
             )
         current = entries.get('current')
         if type(current) is not int or not 0 <= current < len(self):
@@ -123,23 +114,23 @@ class StagePlan:
                 f'The checkpoint must name one of {len(self)} stages, counted from 0, got {current!r}. It is damaged: '
                 'resume from another checkpoint.'
             )
+        for old, new in zip(plan[: current + 1], here, strict=False):
+            changed = sorted(key for key in set(old) | set(new) if old.get(key) != new.get(key))
+            if changed:
+                key = changed[0]
+                raise ConfigError(
+                    f'The checkpoint was trained with {key}={old.get(key)} in stage {new["name"]!r}, the config has '
+                    f'{new.get(key)}. A stage that has begun must stay as it was: resume with the config it was '
+                    'trained with, or start anew with load_from.'
+                )
         return current
 
 
-def _parse(entry: dict[str, Any]) -> Stage:
-    known = [item.name for item in fields(Stage)]
-    unknown = sorted(set(entry) - set(known))
-    if unknown:
-        raise ConfigError(f'A stage takes the keys {", ".join(known)}, got {", ".join(unknown)}.')
-    missing = [key for key in ('name', 'epochs') if key not in entry]
-    if missing:
-        raise ConfigError(f'A stage needs {" and ".join(missing)}, got only {", ".join(entry) or "nothing"}.')
-    if not (isinstance(entry['epochs'], int) and entry['epochs'] >= 1):
-        raise ConfigError(f'Stage {entry["name"]!r}: epochs must be a whole number above 0, got {entry["epochs"]!r}.')
-    patterns: dict[str, Any] = {key: _as_tuple(entry[key]) for key in ('freeze', 'reset') if key in entry}
-    settings = {**entry, **patterns}
-    return Stage(**settings)
+def _length(entry: Any) -> Any:
+    return (entry.get('name'), entry.get('epochs')) if isinstance(entry, dict) else entry
 
 
-def _as_tuple(value: Any) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value)
+def _lengths(plan: Any) -> str:
+    if not isinstance(plan, list) or not plan or not all(isinstance(entry, dict) for entry in plan):
+        return 'no stages'
+    return 'stages ' + ', '.join(f'{entry.get("name")!r} ({entry.get("epochs")} epochs)' for entry in plan)

@@ -61,3 +61,10 @@ def test_exact_pass_follows_a_reset_of_the_centroids(tmp_path: Path) -> None:
     cfg.model.head.update(dr_projection=(16,), centroids=dict(mode='epoch'))
     train(cfg, seen)
     assert seen.classes.all()
+
+
+def test_reset_layer_starts_by_the_rule_of_the_part_that_it_lies_in(tmp_path: Path) -> None:
+    """The head draws its classifier from a normal distribution of deviation 0.01; torch's own rule gives 0.07."""
+    stages = [dict(name='a', epochs=1), dict(name='b', epochs=1, reset=['head.fc'], freeze=['head.fc'])]
+    weight = train(short_config(tmp_path / 'run', stages)).model.head.fc.weight
+    assert 0.008 < weight.std() < 0.012

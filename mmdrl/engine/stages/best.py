@@ -1,0 +1,117 @@
+"""The best weights of a stage, for the stage after it to begin with.
+
+Best by a metric of the validation, never of the test set. The weights lie in a file of their own in the work folder; a
+checkpoint says which they are.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.dist import broadcast, is_distributed, is_main_process
+from mmengine.runner import Runner
+
+from mmdrl.engine.checkpoints import read_checkpoint
+from mmdrl.engine.model_parts import unwrap
+from mmdrl.errors import ConfigError, DataError
+
+from .stage import LoadBest, Stage
+
+
+class BestWeights:
+    """Keeps the best weights of one stage.
+
+    Args:
+        stage: The stage that is watched.
+        choice: By which metric.
+    """
+
+    def __init__(self, stage: Stage, choice: LoadBest):
+        self.stage = stage
+        self.choice = choice
+        self.score: float | None = None
+        self.epoch: int | None = None
+
+    def path(self, runner: Runner) -> Path:
+        """File of the weights."""
+        name = ''.join(letter if letter.isalnum() or letter in '-_' else '_' for letter in self.stage.name)
+        return Path(runner.work_dir) / f'best_of_{name}.pth'
+
+    def consider(self, runner: Runner, metrics: dict[str, Any]) -> None:
+        """Save the weights as they were measured (averaged ones, under an ``EMAHook``) if none were better.
+
+        Raises:
+            ConfigError: If the metric was not measured.
+        """
+        metric = self.choice.metric
+        if metric not in metrics:
+            raise not_measured(metric, self.stage.name, sorted(metrics))
+        value = float(metrics[metric])
+        if not self.choice.is_better(value, self.score):
+            return
+        self.score, self.epoch = value, runner.epoch
+        if is_main_process():
+            path = self.path(runner)
+            content = dict(
+                state_dict={name: value.cpu() for name, value in unwrap(runner.model).state_dict().items()},
+                meta=dict(epoch=runner.epoch, stage=self.stage.name, metric=metric, score=value),
+            )
+            torch.save(content, path.with_suffix('.part'))
+            os.replace(path.with_suffix('.part'), path)
+
+    def load(self, runner: Runner) -> None:
+        """Give all processes the best weights.
+
+        Raises:
+            DataError: If there are none.
+        """
+        path, model = self.path(runner), unwrap(runner.model)
+        if self.score is None:
+            raise DataError(
+                f'Stage {self.stage.name!r} has no best weights: {self.choice.metric!r} was nan in all validations.'
+            )
+        if is_main_process():
+            content = read_checkpoint(str(path)) or {}
+            model.load_state_dict(content['state_dict'])
+            meta = content['meta']
+            runner.logger.info(
+                f'Best weights of stage {self.stage.name!r}: epoch {meta["epoch"]}, '
+                f'{meta["metric"]} {meta["score"]:.4g}.'
+            )
+        if is_distributed():
+            with torch.no_grad():
+                for tensor in model.state_dict().values():
+                    broadcast(tensor)
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return dict(score=self.score, epoch=self.epoch)
+
+    def restore(self, runner: Runner, state: Any) -> None:
+        """Take it up again.
+
+        Raises:
+            DataError: If it is none, or the weights are gone.
+        """
+        entries = state if isinstance(state, dict) else {}
+        score = entries.get('score')
+        if score is not None and not isinstance(score, float):
+            raise DataError(
+                f'The checkpoint must hold a score of the best weights, got {score!r}. It is damaged: resume from '
+                'another checkpoint.'
+            )
+        if score is not None and is_main_process() and not self.path(runner).is_file():
+            raise DataError(
+                f'Expected the best weights of stage {self.stage.name!r} at {self.path(runner)}, found none. Copy them '
+                'there with the checkpoint, or resume in the folder of the run.'
+            )
+        self.score, self.epoch = score, entries.get('epoch')
+
+
+def not_measured(metric: str, stage: str, names: list[str]) -> ConfigError:
+    """The error for a metric that the validation does not measure."""
+    return ConfigError(
+        f'load_best chooses the best weights of stage {stage!r} by {metric!r}, but validation measures '
+        f'{", ".join(names) or "nothing"}. Name one of these, or add a metric to val_evaluator.'
+    )

@@ -1,0 +1,101 @@
+"""The training images of a stage: their order, their transforms, and whether they are mixed."""
+
+from typing import Any
+
+from mmengine.runner import Runner
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+
+from mmdrl.engine.dataset_copies import build_pipeline, copied, is_innermost
+from mmdrl.engine.processes import check_whole_blocks
+from mmdrl.errors import ConfigError
+
+from .plan import StagePlan
+from .stage import Stage
+
+
+def stage_loader(runner: Runner, plan: StagePlan, index: int) -> DataLoader:
+    """Loader of a stage: the run's own, or one with another sampler or other transforms over the same annotations.
+
+    Raises:
+        ConfigError: If the run's loader is no config, the sampler does not fit, or there are no transforms to replace.
+    """
+    loader, stage = runner.train_loop.dataloader, plan[index]
+    dataset = _as_shown(loader.dataset, stage)
+    if stage.sampler is None and dataset is loader.dataset:
+        return loader
+    config = runner._train_dataloader
+    if not isinstance(config, dict):
+        raise ConfigError(
+            f'Stage {stage.name!r} has a sampler or a pipeline of its own, which needs train_dataloader as a config, '
+            f'got a {type(config).__name__}.'
+        )
+    config = {k: v for k, v in config.items() if k not in ('dataset', 'num_batch_per_epoch')}
+    config['sampler'] = plan.sampler_at(index) or config.get('sampler')
+    loader = runner.build_dataloader(
+        dict(config, dataset=Shared(dataset)),
+        seed=runner.seed,
+        diff_rank_seed=runner._randomness_cfg.get('diff_rank_seed', False),
+    )
+    check_whole_blocks(loader)
+    return loader
+
+
+def mixes(model: nn.Module, dataset: Any) -> bool:
+    """Whether images are mixed, in the data preprocessor of the model or by a data set."""
+    found: list[bool] = []
+    copied(dataset, lambda part: found.append(bool(getattr(part, 'is_mixing', False))))
+    return any(found) or getattr(getattr(model, 'data_preprocessor', None), 'batch_augments', None) is not None
+
+
+class BatchMixing:
+    """Switches what the data preprocessor of a model mixes off and on again.
+
+    Args:
+        model: Not wrapped; its preprocessor as the config has it.
+        wants_scores: Whether the config asks for labels as scores, mixed or not.
+    """
+
+    def __init__(self, model: nn.Module, wants_scores: bool):
+        self._preprocessor: Any = getattr(model, 'data_preprocessor', None)
+        self._augments = getattr(self._preprocessor, 'batch_augments', None)
+        self._wants_scores = wants_scores
+
+    def switch(self, is_on: bool) -> None:
+        """Mix, or do not and hand labels over as labels."""
+        if self._augments is not None:
+            self._preprocessor.batch_augments = self._augments if is_on else None
+            self._preprocessor.to_onehot = is_on or self._wants_scores
+
+
+def _as_shown(dataset: Any, stage: Stage) -> Any:
+    """The data set with the stage's transforms; the very same if it has none."""
+    if stage.pipeline is None and stage.mixing:
+        return dataset
+    pipeline = None if stage.pipeline is None else build_pipeline(stage.pipeline, f'Stage {stage.name!r}')
+    changed: list[Any] = []
+
+    def change(part: Any) -> None:
+        if not stage.mixing and hasattr(part, 'is_mixing'):
+            part.is_mixing = False
+            changed.append(part)
+        if pipeline is not None and is_innermost(part):
+            if not hasattr(part, 'pipeline'):
+                raise ConfigError(
+                    f'Stage {stage.name!r} has a pipeline, but {type(part).__name__} has none that could be replaced.'
+                )
+            part.pipeline = pipeline
+            changed.append(part)
+
+    twin = copied(dataset, change)
+    return twin if changed else dataset
+
+
+class Shared:
+    """Survives the deep copy that ``build_dataloader`` makes of its config: the copy is the very data set."""
+
+    def __init__(self, dataset: Dataset):
+        self.dataset = dataset
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Dataset:
+        return self.dataset

@@ -1,0 +1,155 @@
+"""One stage of a run as data, parsed from its dict in the config."""
+
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any
+
+from mmdrl.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class LoadBest:
+    """By which metric a stage chooses the weights it begins with.
+
+    Attributes:
+        metric: Name as in the log, such as ``'all'`` or ``'ncm/few'``.
+        rule: Whether the ``'greater'`` value is better, or the ``'less'``.
+    """
+
+    metric: str
+    rule: str = 'greater'
+
+    def is_better(self, value: float, than: float | None) -> bool:
+        """Whether a value beats another; nan beats nothing, and any number beats ``None``."""
+        if value != value:
+            return False
+        return than is None or (value > than if self.rule == 'greater' else value < than)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of training; what is not given stays as the config has it.
+
+    Attributes:
+        name: Shown in the log, the progress bar and the results.
+        epochs: Length, at least 1.
+        sampler: Config of the training sampler. A ``ProgressiveSampler`` takes ``begin`` and ``num_epochs`` from the
+            stage if they are not given.
+        loss: Config of the head's classification loss.
+        loss_weights: Factor of each loss of the head, such as ``dict(loss_dr=0.)``; 1 if not given.
+        freeze: Names of modules or parameters, ``*`` allowed, that neither learn nor update batch statistics.
+        reset: Names of modules, ``*`` allowed, that are initialised anew when the stage begins.
+        head: What changes in the config of the head, merged as ``_base_`` does. What has the same name and shape keeps
+            its values. The stages after go on with that head.
+        optim_wrapper: What changes in the config of the optimiser, merged likewise, for this stage.
+        lr: Base learning rate.
+        param_scheduler: MMEngine schedules, counted from the stage's first epoch; none means a constant rate.
+        pipeline: Transforms of the training images.
+        mixing: False: no mixup, cutmix or the like.
+        load_best: Begin with the weights of the stage before that were best by a metric of the validation: its name, or
+            ``dict(metric=..., rule='less')``.
+    """
+
+    name: str
+    epochs: int
+    sampler: dict[str, Any] | None = None
+    loss: dict[str, Any] | None = None
+    loss_weights: dict[str, float] = field(default_factory=dict)
+    freeze: tuple[str, ...] = ()
+    reset: tuple[str, ...] = ()
+    head: dict[str, Any] | None = None
+    optim_wrapper: dict[str, Any] | None = None
+    lr: float | None = None
+    param_scheduler: list[dict[str, Any]] | None = None
+    pipeline: list[dict[str, Any]] | None = None
+    mixing: bool = True
+    load_best: LoadBest | None = None
+
+    @property
+    def has_own_schedule(self) -> bool:
+        """Whether rate, schedule and optimiser start afresh: with any of the four keys that bear on them."""
+        own = (self.lr, self.param_scheduler, self.optim_wrapper, self.head)
+        return any(value is not None for value in own)
+
+    @property
+    def has_own_images(self) -> bool:
+        """Whether order or looks of the images may differ from the config's."""
+        return self.sampler is not None or self.pipeline is not None or not self.mixing
+
+    def settings(self) -> dict[str, Any]:
+        """What is not as by default, in plain values: two stages are the same if these are."""
+        given = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {key: plain(value) for key, value in given.items() if value != _default(key)}
+
+
+def parse_stage(entry: dict[str, Any]) -> Stage:
+    """The stage that a dict of a config describes.
+
+    Raises:
+        ConfigError: If a key is unknown or missing, or a value is out of range.
+    """
+    known = [item.name for item in fields(Stage)]
+    unknown = sorted(set(entry) - set(known))
+    if unknown:
+        raise ConfigError(f'A stage takes the keys {", ".join(known)}, got {", ".join(unknown)}.')
+    missing = [key for key in ('name', 'epochs') if key not in entry]
+    if missing:
+        raise ConfigError(f'A stage needs {" and ".join(missing)}, got only {", ".join(entry) or "nothing"}.')
+    name = entry['name']
+    if not (type(entry['epochs']) is int and entry['epochs'] >= 1):
+        raise ConfigError(f'Stage {name!r}: epochs must be a whole number above 0, got {entry["epochs"]!r}.')
+    for key, kind in _KINDS.items():
+        if entry.get(key) is not None and not isinstance(entry[key], kind):
+            wanted = ' or '.join(one.__name__ for one in kind)
+            raise ConfigError(f'Stage {name!r}: {key} must be a {wanted}, got {entry[key]!r}.')
+    settings = {key: value for key, value in entry.items() if value is not None}
+    for key in ('freeze', 'reset'):
+        if key in settings:
+            settings[key] = (settings[key],) if isinstance(settings[key], str) else tuple(settings[key])
+    if 'param_scheduler' in settings and isinstance(settings['param_scheduler'], dict):
+        settings['param_scheduler'] = [settings['param_scheduler']]
+    if 'load_best' in settings:
+        settings['load_best'] = _parse_best(name, settings['load_best'])
+    return Stage(**settings)
+
+
+_KINDS: dict[str, tuple[type, ...]] = dict(
+    sampler=(dict,),
+    loss=(dict,),
+    loss_weights=(dict,),
+    freeze=(str, list, tuple),
+    reset=(str, list, tuple),
+    head=(dict,),
+    optim_wrapper=(dict,),
+    lr=(float, int),
+    param_scheduler=(list, dict),
+    pipeline=(list,),
+    mixing=(bool,),
+    load_best=(str, dict),
+)
+
+
+def _parse_best(name: str, value: str | dict[str, Any]) -> LoadBest:
+    entries = dict(metric=value) if isinstance(value, str) else dict(value)
+    if not set(entries) <= {'metric', 'rule'} or not isinstance(entries.get('metric'), str):
+        raise ConfigError(f"Stage {name!r}: load_best takes a metric, and rule='greater' or 'less', got {value!r}.")
+    if entries.get('rule', 'greater') not in ('greater', 'less'):
+        raise ConfigError(
+            f"Stage {name!r}: the rule of load_best must be 'greater' or 'less', got {entries['rule']!r}."
+        )
+    return LoadBest(**entries)
+
+
+def _default(key: str) -> Any:
+    item = Stage.__dataclass_fields__[key]
+    return item.default_factory() if item.default_factory is not MISSING else item.default
+
+
+def plain(value: Any) -> Any:
+    """Of dicts, lists and scalars only, so that it can be saved, and compared with what was."""
+    if isinstance(value, dict):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(entry) for entry in value]
+    if isinstance(value, LoadBest):
+        return plain(vars(value))
+    return value if isinstance(value, (str, int, float, bool, type(None))) else getattr(value, '__name__', repr(value))
