@@ -1,0 +1,15 @@
+# The DR loss beside cross-entropy from the first epoch to the last: one stage, plain sampling, linear classifier.
+_base_ = ['./ce_r8_digits-lt-ir50.py']
+
+model = dict(
+    head=dict(
+        dr_loss=dict(
+            type='mmdrl.DRLoss',
+            radius=dict(type='mmdrl.CountRadius', scale=1.0),
+            scope='sample',
+            margin=2.0,
+            temperature=1.0,
+            loss_weight=0.2,
+        ),
+    ),
+)
