@@ -7,12 +7,9 @@ It then measures what looking for the end of an image file costs beside decoding
 """
 
 import argparse
-import gc
 import json
 import platform
-import statistics
 import tempfile
-import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +18,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from measure import medians, power_law_counts
 from mmpretrain.datasets import CustomDataset
 from rich.console import Console
 from rich.table import Table
@@ -36,26 +34,10 @@ KINGDOMS = ('Actinopterygii', 'Amphibia', 'Animalia', 'Arachnida', 'Aves', 'Bact
 KINGDOMS += ('Insecta', 'Mammalia', 'Mollusca', 'Plantae', 'Protozoa', 'Reptilia')
 
 
-def class_counts(images: int, classes: int, largest: int, smallest: int) -> np.ndarray:
-    """Counts that fall from the largest to the smallest class by a power law and sum up to ``images``, (K,)."""
-    places = np.linspace(0, 1, classes)
-    low, high = 0.01, 100.0
-    for _ in range(100):
-        bend = (low + high) / 2
-        counts = np.maximum(smallest, np.round(largest * (smallest / largest) ** (places**bend))).astype(int)
-        low, high = (bend, high) if counts.sum() < images else (low, bend)
-    middle = slice(1, classes - 1)
-    while (spare := images - int(counts.sum())) != 0:
-        step = np.sign(spare)
-        movable = np.flatnonzero((counts[middle] + step <= largest) & (counts[middle] + step >= smallest)) + 1
-        counts[movable[: abs(spare)]] += step
-    return counts
-
-
-def write_list(path: Path, shape: tuple[int, int, int, int]) -> None:
+def write_list(path: Path, counts: np.ndarray) -> None:
     """A shuffled list of images that do not exist."""
     rng = np.random.default_rng(0)
-    labels = rng.permutation(np.repeat(np.arange(shape[1]), class_counts(*shape)))
+    labels = rng.permutation(np.repeat(np.arange(len(counts)), counts))
     names = rng.bytes(16 * len(labels)).hex()
     path.write_text(
         ''.join(
@@ -79,23 +61,6 @@ def ours(path: Path) -> ImageListDataset:
 def mmpretrain(path: Path) -> CustomDataset:
     """MMPretrain, with its annotations serialised as by default."""
     return CustomDataset(ann_file=str(path), data_prefix='.')
-
-
-def medians(cases: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """Median seconds of one call of each case, which take turns.
-
-    Without Python's garbage collection, which would slow down those that make many objects.
-    """
-    times: dict[str, list[float]] = {name: [] for name in cases}
-    gc.disable()
-    for _ in range(rounds):
-        for name, case in cases.items():
-            begin = time.perf_counter()
-            kept = case()
-            times[name].append(time.perf_counter() - begin)
-            del kept
-    gc.enable()
-    return {name: statistics.median(values) for name, values in times.items()}
 
 
 def held_bytes(case: Callable[[], Any]) -> int:
@@ -135,7 +100,7 @@ def main(args: argparse.Namespace) -> None:
     shape = (SHAPE.images, SHAPE.classes, SHAPE.largest, SHAPE.smallest)
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / 'list.txt'
-        write_list(path, shape)
+        write_list(path, power_law_counts(*shape))
         cases: dict[str, Callable[[], Any]] = dict(
             bare=lambda: bare(path), ours=lambda: ours(path), mmpretrain=lambda: mmpretrain(path)
         )

@@ -8,13 +8,10 @@ sampler of the authors' code draws them; fewer classes present make the floor lo
 """
 
 import argparse
-import importlib.util
 import json
 import os
 import platform
-import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -22,6 +19,7 @@ from typing import Any
 
 os.environ.setdefault('KINETO_LOG_LEVEL', '5')  # torch's profiler talks of its own accord
 import torch
+from measure import load_file, medians
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
@@ -84,25 +82,6 @@ class Batch:
         torch.testing.assert_close(self.ours().double(), torch.stack(per_class).mean(), rtol=1e-4, atol=0)
 
 
-def medians(cases: dict[str, Callable[[], Any]], rounds: int, device: str) -> dict[str, float]:
-    """Median seconds of one call of each case.
-
-    They take turns call by call: all see the same machine, and as in training none finds its own data in the caches.
-    """
-    times: dict[str, list[float]] = {name: [] for name in cases}
-    for turn in range(rounds + WARM_UP):
-        for name, case in cases.items():
-            if device == 'cuda':
-                torch.cuda.synchronize()
-            begin = time.perf_counter()
-            case()
-            if device == 'cuda':
-                torch.cuda.synchronize()
-            if turn >= WARM_UP:
-                times[name].append(time.perf_counter() - begin)
-    return {name: statistics.median(values) for name, values in times.items()}
-
-
 def peak_memory(step: Callable[[], Any], device: str) -> float:
     """MiB that a step holds at its worst, beyond what there was before it."""
     step()
@@ -126,13 +105,8 @@ def peak_memory(step: Callable[[], Any], device: str) -> float:
 
 def load_released(path: Path, num_classes: int, device: str) -> Callable[..., Tensor]:
     """The authors' ``DROLoss`` with learned radii and temperature 1, as their command sets it."""
-    spec = importlib.util.spec_from_file_location('released_losses', path)
-    if not path.is_file() or spec is None or spec.loader is None:
-        raise SystemExit(f"error: expected losses.py of the authors' code at {path}, found no such Python file.")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     epsilons = torch.ones(num_classes, device=device, requires_grad=True)
-    return module.DROLoss(temperature=1.0, base_temperature=1.0, epsilons=epsilons)
+    return load_file(path).DROLoss(temperature=1.0, base_temperature=1.0, epsilons=epsilons)
 
 
 def compare(args: argparse.Namespace) -> list[dict[str, Any]]:
@@ -142,7 +116,7 @@ def compare(args: argparse.Namespace) -> list[dict[str, Any]]:
         for labels in ('random', 'four per class'):
             batch = Batch(num_classes, width, size, labels, args.device)
             batch.check()
-            seconds = medians(dict(ours=batch.ours, floor=batch.floor), args.rounds, args.device)
+            seconds = medians(dict(ours=batch.ours, floor=batch.floor), args.rounds, WARM_UP, args.device)
             row = dict(shape=name, K=num_classes, D=width, B=size, N=num_samples, labels=labels)
             row |= dict(present=len(batch.present), microseconds={k: round(v * 1e6, 1) for k, v in seconds.items()})
             row['floor_ratio'] = round(seconds['ours'] / seconds['floor'], 2)
@@ -152,7 +126,7 @@ def compare(args: argparse.Namespace) -> list[dict[str, Any]]:
                 # In the order of a shuffled loader.
                 of_class = torch.randperm(num_samples).to(args.device) % num_classes
                 cases = dict(ours=batch.ours, released=partial(batch.released, criterion, features, of_class))
-                seconds = medians(cases, max(1, args.rounds // 10), args.device)
+                seconds = medians(cases, max(1, args.rounds // 10), WARM_UP, args.device)
                 row['microseconds']['released'] = round(seconds['released'] * 1e6, 1)
                 row['released_ratio'] = round(seconds['released'] / seconds['ours'], 1)
             rows.append(row)
@@ -162,7 +136,7 @@ def compare(args: argparse.Namespace) -> list[dict[str, Any]]:
 def growth(args: argparse.Namespace) -> list[dict[str, Any]]:
     """Time and memory for more and more classes at B = 256, D = 512; N does not enter the loss at all."""
     batches = {K: Batch(K, 512, 256, 'four per class', args.device) for K in NUM_CLASSES}
-    seconds = medians({str(K): batch.ours for K, batch in batches.items()}, args.rounds, args.device)
+    seconds = medians({str(K): batch.ours for K, batch in batches.items()}, args.rounds, WARM_UP, args.device)
     return [
         dict(K=K, microseconds=round(seconds[str(K)] * 1e6, 1), peak_mib=round(peak_memory(batch.ours, args.device), 2))
         for K, batch in batches.items()

@@ -8,26 +8,24 @@ class times the number of classes.
 """
 
 import argparse
-import importlib.util
 import json
 import platform
-import statistics
-import time
 import tracemalloc
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from measure import load_file, medians, power_law_counts
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 from torch.utils.data import WeightedRandomSampler
 
-from mmdrl.datasets.lists.published import PUBLISHED, check_numbers
+from mmdrl.datasets.lists.published import PUBLISHED, PublishedSplit, check_numbers
 from mmdrl.datasets.samplers import (
     BatchBalancedSampler,
     ClassAwareSampler,
@@ -58,9 +56,9 @@ class Labels:
         labels: Shape ``(N,)``.
     """
 
-    def __init__(self, num_classes: int, num_images: int, largest: int, smallest: int):
-        counts = power_law_counts(num_classes, num_images, largest, smallest)
-        self.labels = np.random.default_rng(0).permutation(np.repeat(np.arange(num_classes), counts))
+    def __init__(self, shape: PublishedSplit):
+        counts = power_law_counts(shape.images, shape.classes, shape.largest, shape.smallest)
+        self.labels = np.random.default_rng(0).permutation(np.repeat(np.arange(shape.classes), counts))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -68,36 +66,6 @@ class Labels:
     def get_gt_labels(self) -> NDArray[np.int64]:
         """The labels."""
         return self.labels
-
-
-def power_law_counts(num_classes: int, num_images: int, largest: int, smallest: int) -> NDArray[np.int64]:
-    """Images per class with exactly these numbers: ``largest * (1 + rank / scale) ** -power``, rounded."""
-    rank = np.arange(num_classes)
-
-    def counts(power: float) -> NDArray[np.int64]:
-        scale = (num_classes - 1) / ((largest / smallest) ** (1 / power) - 1)
-        return np.rint(largest * (1 + rank / scale) ** -power).astype(np.int64)
-
-    low, high = 0.1, 100.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if counts(middle).sum() < num_images else (low, middle)
-    found = counts(low)
-    missing = num_images - int(found.sum())
-    found[1 : 1 + missing] += 1  # rounding leaves a few
-    return found
-
-
-def medians(cases: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """Median seconds of one call of each case; they take turns, so that all see the same machine."""
-    times: dict[str, list[float]] = {name: [] for name in cases}
-    for turn in range(rounds + 1):
-        for name, case in cases.items():
-            begin = time.perf_counter()
-            case()
-            if turn > 0:
-                times[name].append(time.perf_counter() - begin)
-    return {name: statistics.median(values) for name, values in times.items()}
 
 
 def peak_memory(sampler: Iterable[int]) -> float:
@@ -127,16 +95,6 @@ def check(name: str, sampler: ClassSampler, labels: NDArray[np.int64]) -> None:
     assert np.abs(draws / sampler.num_samples - shares / shares.sum()).max() < 1.01 / sampler.num_samples, name
 
 
-def load_released(path: Path, labels: NDArray[np.int64]) -> Any:
-    """The authors' class-aware sampler, four images per class as their command sets it."""
-    spec = importlib.util.spec_from_file_location('released_sampler', path)
-    if not path.is_file() or spec is None or spec.loader is None:
-        raise SystemExit(f"error: expected ClassAwareSampler.py of the authors' code at {path}, found no such file.")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.ClassAwareSampler(labels.tolist(), num_samples_cls=4)
-
-
 def compare(args: argparse.Namespace, dataset: Labels) -> list[dict[str, Any]]:
     """One row for every sampler and number of samples."""
     counts = np.bincount(dataset.labels)
@@ -152,7 +110,8 @@ def compare(args: argparse.Namespace, dataset: Labels) -> list[dict[str, Any]]:
         rounds = max(1, args.rounds * len(dataset) // num_samples)
         seconds = medians({name: partial(list, sampler) for name, sampler in every.items()}, rounds)
         if args.released:
-            released = load_released(args.released, dataset.labels)
+            # Four images per class, as the authors' command sets it.
+            released = load_file(args.released).ClassAwareSampler(dataset.labels.tolist(), num_samples_cls=4)
             released.num_samples = num_samples
             few = max(1, rounds // 10)
             seconds |= medians({'released generator': partial(list, released)}, few)
@@ -200,7 +159,7 @@ def parse_args() -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     """Measure, print, write."""
     torch.set_num_threads(args.threads)
-    dataset = Labels(SHAPE.classes, SHAPE.images, SHAPE.largest, SHAPE.smallest)
+    dataset = Labels(SHAPE)
     check_numbers(dataset.labels, SHAPE, 'The generated list')
     rows = compare(args, dataset)
     show(rows)

@@ -1,28 +1,22 @@
 """The benchmark of lists on a shape of no weight; its list has the published numbers."""
 
-import importlib.util
 import json
 from pathlib import Path
 from types import ModuleType
 
+import command
 import numpy as np
 import pytest
-from command import ROOT
 
 
 @pytest.fixture
 def benchmark() -> ModuleType:
-    spec = importlib.util.spec_from_file_location('benchmark_lists', ROOT / 'benchmarks/lists.py')
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return command.benchmark('lists')
 
 
-@pytest.mark.parametrize('shape', [(437_513, 8142, 1000, 2), (60, 5, 20, 2)])
+@pytest.mark.parametrize('shape', [(437_513, 8142, 1000, 2), (115_846, 1000, 1280, 5), (60, 5, 20, 2)])
 def test_generated_counts_have_the_numbers_of_the_shape(benchmark: ModuleType, shape: tuple) -> None:
-    counts = benchmark.class_counts(*shape)
+    counts = benchmark.power_law_counts(*shape)
     assert (counts.sum(), len(counts), counts.max(), counts.min()) == shape
 
 

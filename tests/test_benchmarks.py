@@ -1,12 +1,11 @@
 """The benchmark of the loss on shapes of no weight: that it runs, checks its value, and writes what it prints."""
 
-import importlib.util
 import json
 from pathlib import Path
 from types import ModuleType
 
+import command
 import pytest
-from command import ROOT
 
 RELEASED = """
 import torch
@@ -21,11 +20,7 @@ class DROLoss(torch.nn.Module):
 
 @pytest.fixture
 def benchmark(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    spec = importlib.util.spec_from_file_location('benchmark_loss', ROOT / 'benchmarks/loss.py')
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = command.benchmark('loss')
     monkeypatch.setattr(module, 'SHAPES', {'small': (10, 4, 8, 30), 'smaller': (3, 2, 16, None)})
     monkeypatch.setattr(module, 'RELEASED', ('small',))
     monkeypatch.setattr(module, 'NUM_CLASSES', (70, 80))

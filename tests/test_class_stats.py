@@ -113,6 +113,15 @@ def test_config_whose_data_are_missing_names_them(tmp_path):
         source_counts([str(tmp_path / 'lost.py')])
 
 
+def test_class_without_images_is_counted_though_only_the_wrapped_annotations_name_it(tmp_path):
+    rows = [dict(img_path=f'{label}.jpg', gt_label=label) for label in (0, 0, 1)]
+    (tmp_path / 'set.json').write_text(json.dumps(dict(metainfo=dict(classes=['a', 'b', 'c']), data_list=rows)))
+    settings = dict(type='mmpretrain.BaseDataset', ann_file=str(tmp_path / 'set.json'), lazy_init=True)
+    twice = dict(type='RepeatDataset', times=2, dataset=settings)
+    (tmp_path / 'twice.py').write_text(f'train_dataloader = dict(dataset={twice})\n')
+    assert source_counts([str(tmp_path / 'twice.py')])['twice.py train'].tolist() == [4, 2, 0]
+
+
 def test_files_of_one_name_keep_their_folders(tmp_path):
     for folder in ('a', 'b'):
         (tmp_path / folder).mkdir()

@@ -13,7 +13,7 @@ import pytest
 from command import ROOT, mim, tool
 from file_server import FileServer, serving
 
-from mmdrl.datasets.lists.published import PUBLISHED, git_blob_hash
+from mmdrl.datasets.lists.published import PUBLISHED, blob_hash
 from mmdrl.datasets.preparation import NAMES
 
 pytestmark = pytest.mark.slow
@@ -145,7 +145,7 @@ def test_second_run_makes_no_request_and_changes_no_data(
     source = write_lists(tmp_path / 'mirror')
     server.files.update(source)
     published = {
-        split: replace(expected, git_blob=git_blob_hash(tmp_path / 'mirror' / expected.list_name))
+        split: replace(expected, git_blob=blob_hash((tmp_path / 'mirror' / expected.list_name).read_bytes()))
         for split, expected in PUBLISHED['Places-LT'].items()
     }
     monkeypatch.setitem(PUBLISHED, 'Places-LT', published)

@@ -10,12 +10,10 @@ import numpy as np
 from mmpretrain.datasets import KFoldDataset
 from numpy.typing import ArrayLike, NDArray
 
-from mmdrl.datasets.same_images import distinct_images, image_ids
-from mmdrl.datasets.wrappers import parts_of, read, whole_dataset
+from mmdrl.datasets.wrappers import parts_of, read
 from mmdrl.errors import DataError
 
 MAX_CLASSES = 10_000_000  # counts of all classes are kept in arrays: a label that is a date or an id would fill memory
-__all__ = ['check_labels', 'dataset_labels', 'distinct_images', 'image_ids', 'whole_dataset']
 
 
 def dataset_labels(dataset: Any) -> NDArray[np.int64]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mmdrl.datasets.label_files import read_labels
 from mmdrl.datasets.labels import dataset_labels
+from mmdrl.datasets.wrappers import metainfo_of
 from mmdrl.engine.config import load_config
 from mmdrl.errors import ConfigError, DataError
 from mmdrl.registry import DATASETS
@@ -58,5 +59,5 @@ def _config_counts(path: str, split: Literal['train', 'val', 'test']) -> NDArray
     except (KeyError, TypeError) as error:  # how the registry answers to a name or an argument that does not exist
         reason = str(error.args[0]).partition('. ')[0]
         raise ConfigError(f'The data set of {split}_dataloader in {path} cannot be built: {reason}.') from error
-    classes = getattr(dataset, 'metainfo', {}).get('classes') or ()
+    classes = metainfo_of(dataset).get('classes') or ()
     return np.bincount(labels, minlength=len(classes))

@@ -1,10 +1,8 @@
 """Checks of a config that need no model: before anything is built or written."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-
-from mmengine.config import Config
 
 from mmdrl.datasets.lists.image_lists import ImageListDataset
 from mmdrl.datasets.lists.path_lists import parse_path_list, read_bytes
@@ -14,7 +12,7 @@ from mmdrl.registry import DATASETS
 LISTED = ('CustomDataset', 'ImageNet')  # data sets of MMPretrain that read `path label` lists
 
 
-def check_data_paths(cfg: Config, loaders: tuple[str, ...]) -> None:
+def check_data_paths(cfg: Mapping[str, Any], loaders: tuple[str, ...]) -> None:
     """Every local data folder, file and list that the loaders name must exist, and lists must be well formed.
 
     Of ``mmdrl``'s own data sets over lists the list is read, and a few of the images are looked for. A folder without
@@ -27,7 +25,7 @@ def check_data_paths(cfg: Config, loaders: tuple[str, ...]) -> None:
     for loader in loaders:
         if cfg.get(loader) is None:
             continue
-        for option, dataset in _datasets(cfg[loader].get('dataset', {}), f'{loader}.dataset'):
+        for option, dataset in wrapped_datasets(cfg[loader].get('dataset', {}), f'{loader}.dataset'):
             _check_dataset(dataset, option)
 
 
@@ -84,10 +82,10 @@ def _check_list(path: Path, dataset: dict[str, Any]) -> None:
         )
 
 
-def _datasets(config: dict[str, Any], option: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def wrapped_datasets(config: dict[str, Any], option: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """A data set config and those wrapped inside it, with the option that reaches each."""
     yield option, config
     if isinstance(config.get('dataset'), dict):
-        yield from _datasets(config['dataset'], f'{option}.dataset')
+        yield from wrapped_datasets(config['dataset'], f'{option}.dataset')
     for index, part in enumerate(config.get('datasets') or []):
-        yield from _datasets(part, f'{option}.datasets.{index}')
+        yield from wrapped_datasets(part, f'{option}.datasets.{index}')

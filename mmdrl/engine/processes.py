@@ -58,25 +58,27 @@ def check_equal_shares(loader: Any) -> None:
     )
 
 
-def check_whole_blocks(loader: Any) -> None:
+def check_whole_blocks(loader: Any, processes: int | None = None) -> None:
     """The blocks of a :class:`~mmdrl.datasets.BatchBalancedSampler` must lie whole in the batches of all processes.
 
     Args:
         loader: The training loader of this process.
+        processes: How many there are to be; as many as there are if not given.
 
     Raises:
         ConfigError: If a batch would cut a block.
     """
+    processes = get_world_size() if processes is None else processes
     batches = getattr(loader, 'batch_sampler', None)
     sampler, size = getattr(batches, 'sampler', None), getattr(batches, 'batch_size', None)
     if not isinstance(sampler, BatchBalancedSampler) or size is None:
         return
-    total = size * get_world_size()
+    total = size * processes
     if total % sampler.block_size:
         raise ConfigError(
             f'{sampler.classes_per_batch} classes of {sampler.samples_per_class} images each are '
             f'{sampler.block_size} images, of which the batches of all processes together must hold a multiple; '
-            f'{get_world_size()} x {size} = {total} is none. Change train_dataloader.batch_size, or classes_per_batch '
+            f'{processes} x {size} = {total} is none. Change train_dataloader.batch_size, or classes_per_batch '
             'and samples_per_class.'
         )
 

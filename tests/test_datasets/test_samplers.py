@@ -169,6 +169,7 @@ def test_both_loops_go_through_the_orders_of_successive_epochs(name, by_epoch, t
         custom_hooks=[recorder],
         randomness=dict(seed=11),
         experiment_name=f'{name}_{by_epoch}',
+        default_scope='mmpretrain',
         log_level='ERROR',
     )
     runner.train()

@@ -1,15 +1,14 @@
 """The benchmark of the samplers on a shape of no weight: its labels, its checks, and what it writes."""
 
-import importlib.util
 import json
 from pathlib import Path
 from types import ModuleType
 
+import command
 import numpy as np
 import pytest
-from command import ROOT
 
-from mmdrl.datasets.lists.published import PUBLISHED, PublishedSplit
+from mmdrl.datasets.lists.published import PublishedSplit
 
 RELEASED = """
 class ClassAwareSampler:
@@ -23,11 +22,7 @@ class ClassAwareSampler:
 
 @pytest.fixture
 def benchmark(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    spec = importlib.util.spec_from_file_location('benchmark_samplers', ROOT / 'benchmarks/samplers.py')
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = command.benchmark('samplers')
     monkeypatch.setattr(module, 'SHAPE', PublishedSplit('small.txt', 1000, 70, 100, 2, ''))
     return module
 
@@ -51,20 +46,8 @@ def test_result_file_holds_every_sampler_and_length(
     assert 'WeightedRandomSampler' in capsys.readouterr().out
 
 
-def test_generated_counts_have_the_published_numbers(benchmark: ModuleType) -> None:
-    for name in ('ImageNet-LT', 'iNaturalist 2018'):
-        shape = PUBLISHED[name]['train']
-        counts = benchmark.power_law_counts(shape.classes, shape.images, shape.largest, shape.smallest)
-        assert (counts.sum(), len(counts), counts.max(), counts.min()) == (
-            shape.images,
-            shape.classes,
-            shape.largest,
-            shape.smallest,
-        )
-
-
 def test_wrong_order_is_not_timed(benchmark: ModuleType) -> None:
-    dataset = benchmark.Labels(70, 1000, 100, 2)
+    dataset = benchmark.Labels(benchmark.SHAPE)
     sampler = benchmark.PowerSampler(dataset, power=0.5, seed=0)
     benchmark.check('power', sampler, dataset.labels)
     sampler.draw = lambda generator: np.arange(1000)

@@ -7,7 +7,6 @@ Numbers and hashes are those of the lists as first published: ImageNet-LT and Pl
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -85,9 +84,8 @@ def check_numbers(labels: NDArray[np.int64], expected: PublishedSplit, where: st
         )
 
 
-def git_blob_hash(path: str | Path) -> str:
+def blob_hash(content: bytes) -> str:
     """Hash of a file's content as ``git hash-object`` prints it."""
-    content = Path(path).read_bytes()
     return hashlib.sha1(b'blob %d\0' % len(content) + content, usedforsecurity=False).hexdigest()
 
 

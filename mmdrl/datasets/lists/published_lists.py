@@ -1,5 +1,6 @@
 """What the published long-tailed sets of list files share: splits, layouts, and a check of their numbers."""
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from mmdrl.datasets.lists.image_lists import ImageListDataset
 from mmdrl.datasets.lists.path_lists import read_path_list
 from mmdrl.datasets.lists.placed_paths import FolderPaths, Layouts, PlacedPaths
-from mmdrl.datasets.lists.published import PUBLISHED, PublishedSplit, check_numbers, git_blob_hash
+from mmdrl.datasets.lists.published import PUBLISHED, PublishedSplit, blob_hash, check_numbers
 from mmdrl.datasets.lists.shared_columns import PathColumn
 from mmdrl.errors import ConfigError, DataError
 
@@ -79,7 +80,7 @@ class PublishedListDataset(ImageListDataset):
 
     def _check_published(self, labels: NDArray[np.int64]) -> None:
         """The numbers must be the published ones; another content with the same numbers is logged."""
-        found = None if str(self.ann_file).endswith('.json') else git_blob_hash(self.ann_file)
+        found = None if str(self.ann_file).endswith('.json') else blob_hash(Path(self.ann_file).read_bytes())
         wanted = self.published.git_blob
         try:
             check_numbers(labels, self.published, str(self.ann_file))

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdrl.datasets.columns import ColumnDataset
-from mmdrl.datasets.labels import distinct_images, image_ids
+from mmdrl.datasets.same_images import distinct_images, image_ids
 from mmdrl.datasets.wrappers import parts_of, read
 from mmdrl.errors import DataError
 

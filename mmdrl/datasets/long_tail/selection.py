@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmdrl.datasets.labels import distinct_images
 from mmdrl.datasets.long_tail.original_positions import find_positions, left_out
 from mmdrl.datasets.long_tail.position_file import read_positions
 from mmdrl.datasets.long_tail.settings import LongTailSettings
+from mmdrl.datasets.same_images import distinct_images
 from mmdrl.errors import ConfigError, DataError
 from mmdrl.stats import long_tail_counts
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
+from mmdrl.datasets.lists.published import blob_hash
 from mmdrl.errors import DataError
 
 NOTE = '.checked.json'
@@ -52,12 +53,11 @@ def reading_of(path: Path, what: str, progress: Progress | None) -> Callable[[in
 
 
 def file_digest(path: Path, algorithm: Literal['md5', 'git'], progress: Progress | None = None) -> str:
-    """Hash of a file's content in hexadecimal digits; the file may be larger than the memory."""
+    """Hash of a file's content in hexadecimal digits; one with an md5 may be larger than the memory."""
+    if algorithm == 'git':  # which hashes the length first; only lists have it, and fit into memory
+        return blob_hash(path.read_bytes())
     show = reading_of(path, 'checking', progress)
-    if algorithm == 'git':
-        digest = hashlib.sha1(b'blob %d\0' % path.stat().st_size, usedforsecurity=False)
-    else:
-        digest = hashlib.md5(usedforsecurity=False)
+    digest = hashlib.md5(usedforsecurity=False)
     with path.open('rb') as file:
         while block := file.read(CHUNK):
             digest.update(block)

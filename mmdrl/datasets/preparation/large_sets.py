@@ -4,7 +4,6 @@ The hash of a list is that of its first publication. A list that is there with t
 is used and named, since other projects carry them with other paths.
 """
 
-import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmdrl.datasets.label_files import read_labels
-from mmdrl.datasets.lists.published import PUBLISHED, PublishedSplit, check_numbers
+from mmdrl.datasets.lists.published import PUBLISHED, PublishedSplit, blob_hash, check_numbers
 from mmdrl.datasets.preparation.archives import unpack
 from mmdrl.datasets.preparation.files import Progress, RemoteFile, disk_errors, is_noted, is_right, note
 from mmdrl.datasets.preparation.result import Fetch, Prepared
@@ -129,7 +128,7 @@ def _differences(file: RemoteFile, path: Path) -> list[str]:
             return []
         content = path.read_bytes()
     lines = b''.join(line.rstrip() + b'\n' for line in content.splitlines())
-    if hashlib.sha1(b'blob %d\0' % len(lines) + lines, usedforsecurity=False).hexdigest() == file.digest:
+    if blob_hash(lines) == file.digest:
         what = 'in its line ends'
     else:
         what = f'in paths, order or images (the first path is {content.split()[0].decode(errors="replace")})'

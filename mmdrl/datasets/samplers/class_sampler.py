@@ -7,16 +7,15 @@ restart.
 
 from collections.abc import Iterator, Sized
 from itertools import chain
-from math import isfinite
-from numbers import Integral, Real
-from typing import Any
 
 import numpy as np
 from mmengine.dist import get_dist_info, sync_random_seed
 from numpy.typing import NDArray
 from torch.utils.data import Sampler
 
-from mmdrl.datasets.labels import dataset_labels, whole_dataset
+from mmdrl.datasets.arguments import check_whole
+from mmdrl.datasets.labels import dataset_labels
+from mmdrl.datasets.wrappers import whole_dataset
 from mmdrl.errors import ConfigError
 
 from .passes import group_by_class
@@ -87,15 +86,3 @@ class ClassSampler(Sampler[int]):
     def set_epoch(self, epoch: int) -> None:
         """Make the next iteration draw the order of ``epoch``."""
         self.epoch = epoch
-
-
-def check_whole(name: str, value: Any, least: int) -> None:
-    """The value must be a whole number, and at least so much."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < least:
-        raise ConfigError(f'{name} must be a whole number of at least {least}, got {value!r}.')
-
-
-def check_finite(name: str, value: Any) -> None:
-    """The value must be a number, neither infinite nor nan."""
-    if not isinstance(value, Real) or isinstance(value, bool) or not isfinite(value):
-        raise ConfigError(f'{name} must be a finite number, got {value!r}.')

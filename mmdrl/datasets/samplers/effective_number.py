@@ -6,11 +6,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mmdrl.datasets.arguments import check_finite
 from mmdrl.errors import ConfigError
 from mmdrl.functional import class_weights
 from mmdrl.registry import DATA_SAMPLERS
 
-from .class_sampler import ClassSampler, check_finite
+from .class_sampler import ClassSampler
 from .shares import order_by_shares
 
 

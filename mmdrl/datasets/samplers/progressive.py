@@ -5,9 +5,10 @@ from collections.abc import Sized
 import numpy as np
 from numpy.typing import NDArray
 
+from mmdrl.datasets.arguments import check_whole
 from mmdrl.registry import DATA_SAMPLERS
 
-from .class_sampler import ClassSampler, check_whole
+from .class_sampler import ClassSampler
 from .shares import order_by_shares
 
 
