@@ -12,23 +12,26 @@ from mmdrl.errors import DataError
 COLUMNS = ('many', 'medium', 'few', 'all')
 
 
-def accuracy_table(rows: Mapping[str, Mapping[str, float | None]], title: str = '') -> Table:
+def accuracy_table(
+    rows: Mapping[str, Mapping[str, float | None]], title: str = '', columns: Sequence[str] = COLUMNS
+) -> Table:
     """One row per run or classifier, one column per shot group.
 
     Args:
         rows: Accuracy in percent by row name and group (``many``, ``medium``, ``few``, ``all``). A group without
             classes is nan, ``None`` or missing, and shown as a dash.
         title: Written above.
+        columns: Which groups.
 
     Returns:
         The table; print it with ``rich.print``.
     """
     table = Table(title=title, caption='top-1 accuracy in percent; groups by training images per class')
     table.add_column('', no_wrap=True)
-    for column in COLUMNS:
+    for column in columns:
         table.add_column(column, justify='right', no_wrap=True)
     for name, row in rows.items():
-        table.add_row(escape(name), *(_percent(row.get(column)) for column in COLUMNS))
+        table.add_row(escape(name), *(_percent(row.get(column)) for column in columns))
     return table
 
 
