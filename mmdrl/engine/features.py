@@ -1,17 +1,18 @@
 """Features of a whole data set under the model as it is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from .model_parts import unwrap
 
 
 @torch.no_grad()
-def visit_features(model: nn.Module, loader: DataLoader, visit: Callable[[tuple[Tensor, ...], Tensor], None]) -> None:
+def visit_features(
+    model: nn.Module, loader: Iterable[Any], visit: Callable[[tuple[Tensor, ...], Tensor], None]
+) -> None:
     """Show the features of all images, batch by batch, with the model in eval mode.
 
     Args:
@@ -34,7 +35,7 @@ def visit_features(model: nn.Module, loader: DataLoader, visit: Callable[[tuple[
             module.training = was_training
 
 
-def extract_features(model: nn.Module, loader: DataLoader) -> tuple[Tensor, Tensor]:
+def extract_features(model: nn.Module, loader: Iterable[Any]) -> tuple[Tensor, Tensor]:
     """What the head of an image classifier sees of every image, in eval mode.
 
     Args:

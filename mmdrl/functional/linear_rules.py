@@ -38,7 +38,7 @@ def tau_normalized(weight: Tensor, bias: Tensor | None, tau: float) -> tuple[Ten
     Raises:
         ValueError: If shapes disagree, or tau is negative or not finite.
 
-    Source: Kang et al., ICLR 2020, section 4.2, equation 6.
+    Source: Kang et al., "Decoupling Representation and Classifier for Long-Tailed Recognition", ICLR 2020.
     """
     check_number('tau', tau, is_zero_allowed=True)
     if weight.ndim != 2 or (bias is not None and bias.shape != weight.shape[:1]):

@@ -24,7 +24,7 @@ class LWSClassifier(nn.Linear):
     Attributes:
         scale: :math:`f`, shape ``(K,)``, learned.
 
-    Source: Kang et al., "Decoupling Representation and Classifier for Long-Tailed Recognition", ICLR 2020, section 4.2.
+    Source: Kang et al., "Decoupling Representation and Classifier for Long-Tailed Recognition", ICLR 2020.
     """
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True):

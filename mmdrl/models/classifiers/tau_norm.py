@@ -28,7 +28,7 @@ class TauNormClassifier(nn.Linear):
     Raises:
         ConfigError: If ``tau`` is negative or not finite.
 
-    Source: Kang et al., "Decoupling Representation and Classifier for Long-Tailed Recognition", ICLR 2020, section 4.2.
+    Source: Kang et al., "Decoupling Representation and Classifier for Long-Tailed Recognition", ICLR 2020.
     """
 
     def __init__(self, in_features: int, out_features: int, tau: float = 1.0, bias: bool = True):

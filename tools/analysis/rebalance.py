@@ -1,0 +1,157 @@
+"""Rebalance a trained classifier without training: ``python tools/analysis/rebalance.py CONFIG CHECKPOINT``.
+
+Takes the features of the validation images once, tries tau-normalisation, logit adjustment and nearest class mean on
+them, and saves the best as a checkpoint that is tested by the same config. Also ``mim run mmdrl rebalance ...``.
+"""
+
+import argparse
+import json
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mmdrl.engine.rebalance import Outcome
+
+STRENGTHS = [number / 10 for number in range(1, 21)]
+METRICS = ('all', 'mean', 'many', 'medium', 'few')
+OPTIMISTIC = (
+    'Warning: validation and test set of the config show the same images. The rule was chosen on the test images, so '
+    'its accuracy on them is optimistic. Choose on images of their own.'
+)
+
+
+def parse_args() -> argparse.Namespace:
+    """Command line of the tool."""
+    parser = argparse.ArgumentParser(description='Rebalance a trained classifier without training')
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('--out', metavar='FILE.pth', help='checkpoint to write with the best rule (default: none)')
+    parser.add_argument('--json', metavar='FILE', help='file for the numbers of all rules')
+    parser.add_argument(
+        '--choose',
+        choices=METRICS,
+        default='all',
+        help='accuracy by which the best is chosen; mean is that of the three groups (default: %(default)s)',
+    )
+    for option, what in (
+        ('--tau-norm', 'exponents of the row lengths'),
+        ('--logit-adjustment', 'factors of the prior'),
+    ):
+        parser.add_argument(
+            option,
+            nargs='*',
+            type=float,
+            default=STRENGTHS,
+            metavar='TAU',
+            help=f'{what}; without a value, none (default: 0.1 0.2 ... 2)',
+        )
+    parser.add_argument(
+        '--ncm',
+        nargs='*',
+        choices=['euclidean', 'cosine'],
+        default=['euclidean', 'cosine'],
+        help='distances for nearest class mean; without a value, none (default: both)',
+    )
+    parser.add_argument('--device', choices=['cpu', 'cuda'], help='where to run (default: the GPU, if there is any)')
+    parser.add_argument('--no-pin-memory', action='store_true', help='do not pin host memory for loaded batches')
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='override settings of the config, for instance val_dataloader.batch_size=64, a list as key="[a,b]"',
+    )
+    return parser.parse_args()
+
+
+def main(args: argparse.Namespace) -> None:
+    """Try, print, save; imported late, so that ``-h`` answers at once."""
+    from mmdrl.launch import start
+
+    start(0 if args.device == 'cpu' else None, None, 'none')  # before MMEngine is imported, which looks for a GPU
+    import torch
+    from rich.console import Console
+
+    from mmdrl.engine.config import load_config
+    from mmdrl.engine.rebalance import Rule, check_target, rebalance
+    from mmdrl.errors import LaunchError
+
+    if args.device == 'cuda' and not torch.cuda.is_available():
+        raise LaunchError('Expected a GPU for --device cuda, this machine has none. Leave --device out.')
+    sources = [args.config, args.checkpoint]
+    out, numbers = (Path(path) if path else None for path in (args.out, args.json))
+    for option, path in (('--out', out), ('--json', numbers)):
+        if path is not None:
+            check_target(option, path, *sources)
+            sources.append(str(path))
+    rules = [Rule('tau-norm', tau) for tau in args.tau_norm]
+    rules += [Rule('logit-adjustment', tau) for tau in args.logit_adjustment]
+    rules += [Rule('ncm-euclidean' if metric == 'euclidean' else 'ncm-cosine') for metric in args.ncm]
+    cfg = load_config(args.config, args.cfg_options, pin_memory=not args.no_pin_memory)
+    outcome = rebalance(cfg, args.checkpoint, rules, args.choose, out)
+    # A table that is piped into a file is as wide as it needs to be.
+    console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
+    show(outcome, Path(args.checkpoint).name, console)
+    if numbers is not None:
+        write(outcome, Path(args.checkpoint).name, numbers)
+    if out is not None:
+        console.print(f'Written: {out}', soft_wrap=True, markup=False)
+
+
+def show(outcome: 'Outcome', title: str, console: 'Console') -> None:
+    """Print the table, the choice, and what is to be said about them."""
+    from mmdrl.visualization import accuracy_table
+
+    results, best, metric = outcome.results, outcome.best, outcome.chosen_by
+    rows = {f'{rule} *' if rule == best else str(rule): values for rule, values in results.items()}
+    columns = ('many', 'medium', 'few', 'all', 'mean')
+    console.print(accuracy_table(rows, f'{title}, {outcome.held_out["images"]} held-out images', columns))
+    for name, reason in outcome.left_out.items():
+        console.print(f'Left out {name}: {reason}', soft_wrap=True, markup=False)
+    plain = next(iter(results.values()))[metric]
+    text = f'* Best by {metric!r}: {best}, {results[best][metric]:.1f} (plain {plain:.1f}).'
+    console.print(text, soft_wrap=True, markup=False)
+    if outcome.held_out['shows_test_images']:
+        console.print(OPTIMISTIC, soft_wrap=True, markup=False)
+
+
+def write(outcome: 'Outcome', source: str, path: Path) -> None:
+    """Write the numbers; nan becomes null."""
+    from mmdrl.datasets.preparation import disk_errors, new_file
+
+    rules = [
+        dict(rule=rule.name, strength=rule.strength)
+        | {name: None if math.isnan(value) else value for name, value in values.items()}
+        for rule, values in outcome.results.items()
+    ]
+    content = dict(
+        source=source,
+        held_out=outcome.held_out,
+        shot_groups=outcome.shot_groups,
+        centroids=outcome.centroids,
+        chosen_by=outcome.chosen_by,
+        chosen=dict(rule=outcome.best.name, strength=outcome.best.strength),
+        rules=rules,
+        left_out=outcome.left_out,
+    )
+    with disk_errors(f'Writing {path}'), new_file(path) as stream:
+        stream.write(f'{json.dumps(content, indent=1)}\n'.encode())
+
+
+if __name__ == '__main__':
+    arguments = parse_args()
+    try:
+        from mmdrl.errors import MMDRLError
+
+        main(arguments)
+    except ImportError as error:  # mmdrl looks at the packages it needs when it is imported
+        sys.exit(f'error: {error}')
+    except KeyboardInterrupt:
+        print('Stopped.', file=sys.stderr)
+        sys.exit(130)
+    except MMDRLError as error:
+        sys.exit(f'error: {error}')
