@@ -1,4 +1,4 @@
-# LWS (Kang et al., ICLR 2020, section 4.2): as cRT, but only one factor per class is learned in the second stage.
+# LWS (Kang et al., ICLR 2020): as cRT, but only one factor per class is learned in the second stage.
 _base_ = ['./ce_r8_digits-lt-ir50.py']
 
 model = dict(head=dict(classifier=dict(type='mmdrl.LWSClassifier')))

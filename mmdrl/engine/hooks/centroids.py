@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mmengine.dist import get_rank, get_world_size
+from mmengine.dist import get_rank
 from mmengine.hooks import EMAHook, Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
 from torch import Tensor, nn
@@ -71,12 +71,10 @@ class CentroidHook(Hook):
     def before_train_epoch(self, runner: Runner) -> None:
         """Start the sums afresh, and have centroids to begin with in mode ``'epoch'``.
 
-        A checkpoint may bring sums along. A loop that goes on inside an epoch or an interval goes on with them, but
-        the checkpoint holds the sums of the first process only.
+        A checkpoint may bring sums along, of all processes together. A loop that goes on inside an epoch or an interval
+        goes on with them on the first process; the others begin with none.
         """
         goes_on = runner._resume and (_counts_iterations(runner) or getattr(runner.train_loop, 'first_batch', 0) > 0)
-        if goes_on and get_world_size() > 1 and any(c.sums is not None for c in _centroids(runner.model)):
-            runner.logger.info('Sums for centroids go on for the first process; the others begin theirs anew.')
         goes_on &= get_rank() == 0
         for centroids in _centroids(runner.model):
             if centroids.mode == 'epoch' or not goes_on:

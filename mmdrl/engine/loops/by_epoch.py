@@ -11,7 +11,7 @@ from mmdrl.registry import LOOPS
 from .order import rest_of_pass
 from .position import Position
 from .randomness import seed_process
-from .resumable import PositionHook, ResumableLoop
+from .resumable import ResumableLoop
 
 
 @LOOPS.register_module()
@@ -41,7 +41,7 @@ class ResumableEpochLoop(ResumableLoop, EpochBasedTrainLoop):
     def __init__(self, *args: Any, **settings: Any):
         super().__init__(*args, **settings)
         check_whole_blocks(self.dataloader)
-        self.runner.register_hook(PositionHook(self))
+        self.register_hooks()
 
     def position(self, epoch: int, iteration: int) -> Position:
         """Position of a checkpoint whose ``meta`` names so many finished epochs and iterations."""
@@ -85,6 +85,7 @@ class ResumableEpochLoop(ResumableLoop, EpochBasedTrainLoop):
         seed_process(self.runner.seed, 'epoch', self._epoch)
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
+        self.seed_images(self._epoch)
         loader = rest_of_pass(self.dataloader, self.first_batch) if self.first_batch else self.dataloader
         for index, batch in enumerate(self.seeded(iter(loader)), self.first_batch):
             self.run_iter(index, batch)

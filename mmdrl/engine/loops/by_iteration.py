@@ -14,7 +14,7 @@ from mmdrl.registry import LOOPS
 from .order import rest_of_pass, set_order_epoch
 from .position import Position, batches_of_pass
 from .randomness import seed_process
-from .resumable import PositionHook, ResumableLoop
+from .resumable import ResumableLoop
 
 
 @LOOPS.register_module()
@@ -44,7 +44,7 @@ class ResumableIterLoop(ResumableLoop, IterBasedTrainLoop):
         super().__init__(runner, DataLoader(loader.dataset, batch_sampler=[]), **settings)
         self.dataloader = loader
         self._pass = 0
-        self.runner.register_hook(PositionHook(self))
+        self.register_hooks()
 
     def position(self, epoch: int, iteration: int) -> Position:
         """Position of a checkpoint whose ``meta`` names so many finished epochs and iterations."""
@@ -78,7 +78,7 @@ class ResumableIterLoop(ResumableLoop, IterBasedTrainLoop):
 
     def _batches(self) -> Iterator[Any]:
         """Pass after pass, the first from where the run resumes."""
-        set_order_epoch(self.dataloader, self._pass)
+        self._begin_pass()
         loader = rest_of_pass(self.dataloader, self.first_batch) if self.first_batch else self.dataloader
         while True:
             yield from self.seeded(iter(loader))
@@ -88,5 +88,9 @@ class ResumableIterLoop(ResumableLoop, IterBasedTrainLoop):
                     'train_dataloader.batch_size smaller, or drop_last=False.'
                 )
             self._pass, self._began, self.first_batch = self._pass + 1, self._iter, 0
-            set_order_epoch(self.dataloader, self._pass)
+            self._begin_pass()
             loader = self.dataloader
+
+    def _begin_pass(self) -> None:
+        set_order_epoch(self.dataloader, self._pass)
+        self.seed_images(self._pass)

@@ -13,10 +13,14 @@ from torch.utils.data import DataLoader
 
 from mmdrl.errors import DataError
 
+from .image_seeds import SeedingBatches
+
 
 def order_of(loader: Any) -> Any:
     """What decides on the order: the sampler, or a batch sampler without one."""
     batches = loader.batch_sampler
+    if isinstance(batches, SeedingBatches):
+        batches = batches.batches
     return loader.sampler if batches is None else getattr(batches, 'sampler', batches)
 
 

@@ -1,17 +1,22 @@
-"""What both loops share: the position goes into every checkpoint and is taken up again from it."""
+"""What both loops share: where they are goes into every checkpoint and is taken up again from it."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader, SequentialSampler
 
+from mmdrl.engine.accumulation import KEY as GRADIENTS
+from mmdrl.engine.accumulation import put_back_gradients
 from mmdrl.errors import DataError
 
+from .image_seeds import seed_images
 from .order import order_of, set_order_seed
 from .position import KEY, Position
-from .randomness import seed_process
+from .randomness import seed_of_first_process, seed_process
+from .saving import GatherHook, StateHook
+
+_NO_BATCH = object()
 
 
 class ResumableLoop:
@@ -31,7 +36,14 @@ class ResumableLoop:
     _decide_current_val_interval: Callable[[], None]
     _is_between_epochs = False  # whether the checkpoint is of the end of an epoch
     _began = 0  # iteration of the first batch of this epoch or pass
-    _loaded: dict[str, Any] | None = None  # what a checkpoint says of its position, not looked at yet
+    _loaded: dict[str, Any] | None = None  # what a checkpoint says of its state, not looked at yet
+    _image_seed: int | None = None
+
+    def register_hooks(self) -> None:
+        """Let every checkpoint hold the state of this loop."""
+        gathered = GatherHook()
+        self.runner.register_hook(gathered)
+        self.runner.register_hook(StateHook(self, gathered))
 
     def position(self, epoch: int, iteration: int) -> Position:
         """Position of a checkpoint whose ``meta`` names so many finished epochs and iterations."""
@@ -41,23 +53,25 @@ class ResumableLoop:
         """Position of a checkpoint that holds none: what MMEngine's own loop would make of it."""
         raise NotImplementedError
 
-    def take_up(self, checkpoint: dict[str, Any]) -> None:
-        """Keep what a checkpoint says of its position until it shows whether the run resumes from it."""
-        self._loaded = {KEY: checkpoint[KEY]} if KEY in checkpoint else None
+    def take_up(self, loaded: dict[str, Any]) -> None:
+        """Keep what a checkpoint says of its state until it shows whether the run resumes from it."""
+        self._loaded = loaded
 
     def find_place(self) -> int:
-        """Set the first batch where the checkpoint was saved, and restore the order; returns epoch or pass.
+        """Set the first batch where the checkpoint was saved, restore order and gradients; returns epoch or pass.
 
         Raises:
             ConfigError: If the checkpoint was saved inside an epoch of another order.
-            DataError: If its position is damaged.
+            DataError: If its position or its gradients are damaged.
         """
         here = self.position_unsaved()
         if self._iter == 0:
             return here.epoch
         log = self.runner.logger.info
-        if self._loaded is not None:
-            saved = Position.parse(self._loaded[KEY])
+        loaded, self._loaded = self._loaded or {}, None
+        put_back_gradients(self.runner, loaded.get(GRADIENTS))
+        if KEY in loaded:
+            saved = Position.parse(loaded[KEY])
             if self.by_epoch and saved.by_epoch and saved.epoch != here.epoch:
                 raise DataError(
                     f'The checkpoint is of epoch {here.epoch}, but its {KEY!r} of epoch {saved.epoch}. It is damaged: '
@@ -70,7 +84,7 @@ class ResumableLoop:
             )
             saved = here
         saved.check_same_order(here)
-        self._is_between_epochs = self._loaded is not None and saved.batches == 0
+        self._is_between_epochs = KEY in loaded and saved.batches == 0
         self.first_batch = saved.batches_in(here)
         self._began = self._iter - self.first_batch
         if saved.sampler == here.sampler:
@@ -105,34 +119,20 @@ class ResumableLoop:
             runner.logger.info('Validating first, as the checkpoint was saved before a validation that was due.')
             loop.run()
 
+    def seed_images(self, epoch: int) -> None:
+        """Seed every image of the next pass, of this number."""
+        if self._image_seed is None:
+            self._image_seed = seed_of_first_process(self.runner.seed)
+        seed_images(self.dataloader, self._image_seed, epoch)
+
     def seeded(self, batches: Iterator[Any]) -> Iterator[Any]:
-        """The batches, with all random numbers of an iteration seeded before it begins."""
+        """The batches, with all random numbers of an iteration seeded before it begins.
+
+        That is after its images are there: those that this process loads itself have left its generators anywhere.
+        """
         while True:
+            batch = next(batches, _NO_BATCH)
             seed_process(self.runner.seed, 'iteration', self._iter)
-            try:
-                batch = next(batches)
-            except StopIteration:
+            if batch is _NO_BATCH:
                 return
             yield batch
-
-
-class PositionHook(Hook):
-    """Carries the position of a loop to and from checkpoints; the loop itself registers it.
-
-    Args:
-        loop: The training loop of the runner.
-    """
-
-    priority = 'NORMAL'
-
-    def __init__(self, loop: ResumableLoop):
-        self.loop = loop
-
-    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Keep the position."""
-        meta = checkpoint['meta']
-        checkpoint[KEY] = self.loop.position(meta['epoch'], meta['iter']).to_dict()
-
-    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Hand it to the loop, which takes it up if the run resumes; weights alone (``load_from``) bring none."""
-        self.loop.take_up(checkpoint)
