@@ -192,6 +192,7 @@ def test_setting_that_cannot_work_is_refused(sources, tmp_path, monkeypatch, cha
     monkeypatch.chdir(tmp_path)
     (tmp_path / 'set.png').write_text('train/a.jpg 0\n')
     settings = dict(sources=['set.npy'], split='train', many=100, few=20, edges='exclusive', out=None, json=None)
+    monkeypatch.syspath_prepend(ROOT / 'tools/analysis')
     main = runpy.run_path(str(ROOT / 'tools/analysis/class_stats.py'))['main']
     with pytest.raises(MMDRLError, match=message):
         main(argparse.Namespace(**settings | changes))

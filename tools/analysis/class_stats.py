@@ -10,6 +10,8 @@ import os
 import sys
 from pathlib import Path
 
+from sentences import run
+
 
 def parse_args() -> argparse.Namespace:
     """Command line of the tool."""
@@ -78,15 +80,4 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == '__main__':
-    arguments = parse_args()
-    try:
-        from mmdrl.errors import MMDRLError
-
-        main(arguments)
-    except ImportError as error:  # mmdrl looks at the packages it needs when it is imported
-        sys.exit(f'error: {error}')
-    except KeyboardInterrupt:
-        print('Stopped.', file=sys.stderr)
-        sys.exit(130)
-    except MMDRLError as error:
-        sys.exit(f'error: {error}')
+    run(main, parse_args())

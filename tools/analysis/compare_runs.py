@@ -5,8 +5,9 @@ of each class beside its number of training images. Reads the ``results.json`` t
 """
 
 import argparse
-import sys
 from pathlib import Path
+
+from sentences import run
 
 
 def parse_args() -> argparse.Namespace:
@@ -55,12 +56,4 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == '__main__':
-    arguments = parse_args()
-    try:
-        from mmdrl.errors import MMDRLError
-    except ImportError as error:  # mmdrl looks at the packages it needs when it is imported
-        sys.exit(f'error: {error}')
-    try:
-        main(arguments)
-    except MMDRLError as error:
-        sys.exit(f'error: {error}')
+    run(main, parse_args())

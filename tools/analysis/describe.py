@@ -7,8 +7,9 @@ ends in the sentence that training would end in. Leaves no work folder and uses 
 import argparse
 import json
 import os
-import sys
 from pathlib import Path
+
+from sentences import run
 
 
 def parse_args() -> argparse.Namespace:
@@ -56,15 +57,4 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == '__main__':
-    arguments = parse_args()
-    try:
-        from mmdrl.errors import MMDRLError
-
-        main(arguments)
-    except ImportError as error:  # mmdrl looks at the packages it needs when it is imported
-        sys.exit(f'error: {error}')
-    except KeyboardInterrupt:
-        print('Stopped.', file=sys.stderr)
-        sys.exit(130)
-    except MMDRLError as error:
-        sys.exit(f'error: {error}')
+    run(main, parse_args())

@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sentences import run
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -143,15 +145,4 @@ def write(outcome: 'Outcome', source: str, path: Path) -> None:
 
 
 if __name__ == '__main__':
-    arguments = parse_args()
-    try:
-        from mmdrl.errors import MMDRLError
-
-        main(arguments)
-    except ImportError as error:  # mmdrl looks at the packages it needs when it is imported
-        sys.exit(f'error: {error}')
-    except KeyboardInterrupt:
-        print('Stopped.', file=sys.stderr)
-        sys.exit(130)
-    except MMDRLError as error:
-        sys.exit(f'error: {error}')
+    run(main, parse_args())
