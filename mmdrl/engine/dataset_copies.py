@@ -45,5 +45,5 @@ def build_pipeline(steps: list[dict[str, Any]], owner: str) -> Compose:
     """
     try:
         return Compose([TRANSFORMS.build(step) for step in steps])
-    except (KeyError, TypeError) as error:
-        raise ConfigError(f'{owner}: the pipeline does not fit: {error.args[0]}') from error
+    except (KeyError, TypeError, ValueError, AssertionError) as error:
+        raise ConfigError(f'{owner}: the pipeline does not fit: {error}') from error

@@ -8,6 +8,7 @@ import torch
 from mmengine.dist import broadcast, is_distributed
 from mmengine.model import BaseModule, is_model_wrapper
 from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
 
 from mmdrl.errors import ConfigError
 from mmdrl.models import DRHead
@@ -72,10 +73,10 @@ def frozen_parts(model: nn.Module, pattern: str, stage: str) -> FrozenParts:
     if not single and not modules:
         matching_modules(model, pattern, stage)  # says what there is
     parameters = single + [p for module in modules for p in module.parameters()]
-    if not parameters and not any(True for module in modules for _ in module.buffers()):
+    if not parameters and not any(isinstance(part, _NormBase) for module in modules for part in module.modules()):
         raise ConfigError(
             f'Stage {stage!r}: freeze={pattern!r} freezes nothing: {type(modules[0]).__name__} has no parameters and '
-            'no statistics. Leave it out.'
+            'no batch statistics. Leave it out.'
         )
     return FrozenParts(parameters, modules)
 

@@ -21,7 +21,7 @@ from .checkpoints import check_belongs, check_resumable, latest_checkpoint, read
 from .model_parts import unwrap
 from .preflight import check_data_paths
 from .results import write_json
-from .stages.head import head_of_checkpoint
+from .stages.head import head_of_checkpoint, plan_of
 
 # How the registry and Python word a name or an argument of a class that does not exist.
 _CONFIG_MISTAKE = re.compile(
@@ -71,6 +71,11 @@ def train_model(
     try:
         runner = build_runner(cfg)
         if checkpoint is not None:
+            if 'stages' in checkpoint and plan_of(runner) is None:
+                raise ConfigError(
+                    f'{source} was trained in stages, and the config has no mmdrl.TwoStageHook. Resume with the config '
+                    'it was trained with, or begin with its weights: --cfg-options load_from=... without --resume.'
+                )
             head = head_of_checkpoint(runner, checkpoint) if cfg.get('resume') else None
             # Which loss a stage has is for the stages to say.
             check_belongs(checkpoint, unwrap(runner.model), str(source), head, losses='stages' not in checkpoint)

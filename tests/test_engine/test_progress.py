@@ -24,3 +24,11 @@ def test_bar_names_stage_epoch_and_losses_on_a_terminal_only(tmp_path: Path, is_
     assert 'loss_cls' in text
     assert 'loss_dr' in text
     assert text.rfind('\x1b[?25h') > text.rfind('\x1b[?25l')  # the cursor is back
+
+
+def test_brackets_in_the_name_of_a_stage_are_shown_as_they_are(tmp_path: Path) -> None:
+    out = io.StringIO()
+    stages = [dict(name='[/] 50% [red]', epochs=1), dict(name='b', epochs=1)]
+    console = Console(file=out, force_terminal=True, width=160, color_system=None)
+    train(short_config(tmp_path / 'run', stages), ProgressHook(console=console))
+    assert 'epoch   1/2  [/] 50% [red]' in out.getvalue()

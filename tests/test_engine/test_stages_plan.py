@@ -1,5 +1,7 @@
 """The plan of stages: arithmetic of epochs, and bad plans."""
 
+from typing import Any
+
 import pytest
 
 from mmdrl.engine.stages import StagePlan
@@ -46,11 +48,29 @@ def test_rate_schedule_optimiser_or_head_make_a_schedule_of_its_own() -> None:
         ([dict(name='a', epochs=True)], 'True'),
         ([dict(name='a', epochs=1, loss='CrossEntropyLoss')], "'a': loss must be a dict"),
         ([dict(name='a', epochs=1, mixing=0)], 'mixing must be a bool'),
+        (3, 'stages must be a list of dicts, got 3'),
+        (dict(name='a', epochs=1), 'stages must be a list of dicts'),
+        ([3], 'must be a dict with name and epochs, got 3'),
+        ([dict(name=None, epochs=1)], 'name of a stage.*None'),
+        ([dict(name='', epochs=1)], "name of a stage.*''"),
+        ([dict(name='a\nb', epochs=1)], 'printable'),
+        ([dict(name='x' * 41, epochs=1)], '1 to 40'),
+        ([dict(name='a', epochs=1, freeze=[1])], r"'a': freeze must hold names, got \[1\]"),
+        ([dict(name='a', epochs=1, reset=[None])], 'reset must hold names'),
+        ([dict(name='a', epochs=1, lr=float('nan'))], "'a': lr.*nan"),
+        ([dict(name='a', epochs=1, lr=True)], 'lr=True'),
+        ([dict(name='a', epochs=1, loss_weights=dict(loss_cls=-1.0))], 'loss_weights.*-1.0'),
+        ([dict(name='a', epochs=1, loss_weights=dict(loss_cls='1'))], "loss_weights.*'1'"),
+        ([dict(name='a', epochs=1, param_scheduler=['x'])], 'param_scheduler must hold dicts with a type'),
+        ([dict(name='a', epochs=1, pipeline=[dict()])], 'pipeline must hold dicts with a type'),
+        ([dict(name='a', epochs=1, pipeline=[])], 'PackInputs'),
+        ([dict(name='a', epochs=1, sampler=dict())], 'sampler must be a dict with a type'),
+        ([dict(name='a', epochs=1, sampler=dict(type=3))], 'sampler must be a dict with a type'),
         ([PLAN[0], dict(name='b', epochs=1, load_best=dict(rule='less'))], "'b': load_best takes a metric"),
         ([PLAN[0], dict(name='b', epochs=1, load_best=dict(metric='all', rule='more'))], "'greater' or 'less'.*more"),
     ],
 )
-def test_malformed_plan_is_refused(stages: list[dict], message: str) -> None:
+def test_malformed_plan_is_refused(stages: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         StagePlan(stages)
 

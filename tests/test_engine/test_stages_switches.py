@@ -184,6 +184,7 @@ def test_stage_begins_with_the_best_weights_of_the_one_before(tmp_path: Path) ->
 
 
 EVERY_EPOCH: dict[str, Any] = {'train_cfg.val_interval': 1}
+MIXUP = dict(augments=[dict(type='Mixup', alpha=1.0)])
 WITHOUT_TEST: dict[str, Any] = dict(test_cfg=None, test_dataloader=None, test_evaluator=None)
 
 
@@ -199,7 +200,13 @@ WITHOUT_TEST: dict[str, Any] = dict(test_cfg=None, test_dataloader=None, test_ev
         (dict(param_scheduler=[dict(type='NoSchedule')]), {}, "'two'.*NoSchedule"),
         (dict(pipeline=[dict(type='NoTransform')]), {}, "'two'.*pipeline.*NoTransform"),
         (dict(mixing=False), {}, 'mixing=False switches nothing off'),
+        (dict(), {'model.data_preprocessor.batch_augments': MIXUP}, "'one' has the DR loss.*mixes images"),
         (dict(load_best='all'), EVERY_EPOCH, 'shows the test images'),
+        (
+            dict(load_best='all'),
+            {**WITHOUT_TEST, **EVERY_EPOCH, 'val_dataloader.dataset.part': 'train'},
+            'shows the training images',
+        ),
         (
             dict(load_best='top1'),
             {**WITHOUT_TEST, **EVERY_EPOCH},

@@ -9,6 +9,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from mmdrl.registry import HOOKS
@@ -37,7 +38,7 @@ class ProgressHook(Hook):
             return
         stage = runner.message_hub.runtime_info.get('stage', 'train')
         self._progress = Progress(
-            TextColumn(f'epoch {runner.epoch + 1:>3}/{runner.max_epochs}  [bold]{stage}[/]'),
+            TextColumn(f'epoch {runner.epoch + 1:>3}/{runner.max_epochs}  [bold]{escape(stage)}[/]'),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TimeRemainingColumn(),

@@ -5,10 +5,9 @@ and checked before training begins; at a boundary it is only swapped in. A check
 restores that stage's set-up before its states are loaded.
 """
 
-from copy import deepcopy
 from typing import Any
 
-from mmengine.hooks import EMAHook, Hook
+from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
 from torch import nn
@@ -16,17 +15,18 @@ from torch.utils.data import DataLoader
 
 from mmdrl.engine.loops.order import order_seed, set_order_seeds
 from mmdrl.engine.model_parts import frozen_parts, initialise_anew, matching_modules, unwrap
-from mmdrl.engine.stages import StagePlan
+from mmdrl.engine.stages import Stage, StagePlan
+from mmdrl.engine.stages.averaged import begin_anew, give_loss
 from mmdrl.engine.stages.best import BestWeights
 from mmdrl.engine.stages.fit import check_stages, loss_scales, stage_loss
 from mmdrl.engine.stages.head import hand_on_class_counts, stage_head
 from mmdrl.engine.stages.images import BatchMixing, stage_loader
 from mmdrl.engine.stages.log import name_stages
-from mmdrl.engine.stages.schedule import start_schedule
-from mmdrl.errors import ConfigError
+from mmdrl.engine.stages.schedule import fit_run_schedule, start_schedule
 from mmdrl.models import DRHead
 from mmdrl.registry import HOOKS
 
+from .class_counts import ClassCountsHook
 from .companions import check_companions
 
 
@@ -57,23 +57,22 @@ class TwoStageHook(Hook):
         loop = runner.train_loop
         self.plan.check_fits(loop.max_epochs if isinstance(loop, EpochBasedTrainLoop) else None)
         check_companions(runner)
-        if not hasattr(runner.optim_wrapper, 'optimizer'):
-            raise ConfigError('TwoStageHook needs one optimizer, got several (an OptimWrapperDict).')
-        check_stages(runner, self.plan)
-        model = unwrap(runner.model)
+        model, indices = unwrap(runner.model), range(len(self.plan))
+        loaders = [stage_loader(runner, self.plan, index) for index in indices]
+        self._lengths = [len(loader) for loader in loaders]
+        check_stages(runner, self.plan, self._lengths)
         self._is_learned = {name: p.requires_grad for name, p in model.named_parameters()}
         self._wrapped_for = _learned(model)
         self._loss = getattr(getattr(model, 'head', None), 'loss_module', None)
         config = runner.cfg.get('model') or {}
         preprocessor = config.get('data_preprocessor') or runner.cfg.get('data_preprocessor') or {}
         self._mixing = BatchMixing(model, bool(preprocessor.get('to_onehot', False)))
-        indices = range(len(self.plan))
-        loaders = [stage_loader(runner, self.plan, index) for index in indices]
         self._loaders: list[DataLoader | None] = [*loaders]
         self._seeds = [order_seed(loader) for loader in loaders]
-        pairs = zip(self.plan.stages, loaders, strict=True)
-        loop.epoch_lengths = [len(loader) for stage, loader in pairs for _ in range(stage.epochs)]
+        pairs = zip(self.plan.stages, self._lengths, strict=True)
+        loop.epoch_lengths = [length for stage, length in pairs for _ in range(stage.epochs)]
         loop._max_iters = sum(loop.epoch_lengths)
+        fit_run_schedule(runner, self.plan, loop.epoch_lengths)
         choices = [(self.plan[index - 1], self.plan[index].load_best) for index in indices]
         self._best = {stage.name: BestWeights(stage, choice) for stage, choice in choices if choice is not None}
         name_stages(runner, self.plan)
@@ -91,10 +90,7 @@ class TwoStageHook(Hook):
                 self._best[stage.name].restore(runner, (saved.get('best') or {}).get(stage.name))
         for index in range(current + 1):
             self._replace_head(runner, index)
-        self._set_up(runner, current)
-        scheduling = self.plan.schedule_at(current)
-        if scheduling is not None:
-            start_schedule(runner, scheduling)
+        self._set_up(runner, current, self.plan.schedule_at(current))
         runner.logger.info(f'Resumed in stage {self.plan.describe(current)}.')
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
@@ -111,17 +107,18 @@ class TwoStageHook(Hook):
         stage = self.plan[index]
         if index > 0 and self.plan[index - 1].name in self._best:
             self._best[self.plan[index - 1].name].load(runner)
-        self._replace_head(runner, index)
-        self._set_up(runner, index)
-        model = unwrap(runner.model)
+            begin_anew(runner)
         runner.optim_wrapper.zero_grad()  # of an accumulation that the stage before has not finished
+        self._replace_head(runner, index)
+        self._set_up(runner, index, stage if stage.has_own_schedule else None)
+        model = unwrap(runner.model)
         for pattern in stage.reset:
             for module in matching_modules(model, pattern, stage.name):
                 initialise_anew(model, module)
                 for parameter in module.parameters():
                     runner.optim_wrapper.optimizer.state.pop(parameter, None)
+        begin_anew(runner, stage.reset)
         if stage.has_own_schedule:
-            start_schedule(runner, stage)
             runner.optim_wrapper.initialize_count_status(runner.model, runner.iter, runner.max_iters)
         for key in [key for key in runner.message_hub.log_scalars if key.startswith('train/')]:
             del runner.message_hub.log_scalars[key]  # or the log would go on naming losses that have stopped
@@ -141,7 +138,16 @@ class TwoStageHook(Hook):
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Keep the best weights of a stage, if the next one begins with them."""
         if self.current >= 0 and self.plan[self.current].name in self._best:
-            self._best[self.plan[self.current].name].consider(runner, metrics or {})
+            notes: dict[str, Any] = {}
+            for hook in runner.hooks:
+                if hook is self or isinstance(hook, ClassCountsHook):
+                    hook.before_save_checkpoint(runner, notes)
+            self._best[self.plan[self.current].name].consider(runner, metrics or {}, notes)
+
+    def after_train(self, runner: Runner) -> None:
+        """Say so if the run ends, by an ``EarlyStoppingHook`` for example, before its last stage."""
+        if 0 <= self.current < len(self.plan) - 1:
+            runner.logger.warning(f'Training has stopped in stage {self.plan.describe(self.current)}.')
 
     def _replace_head(self, runner: Runner, index: int) -> None:
         stage, model = self.plan[index], unwrap(runner.model)
@@ -153,8 +159,8 @@ class TwoStageHook(Hook):
             if name.startswith('head.'):
                 self._is_learned[name] = parameter.requires_grad
 
-    def _set_up(self, runner: Runner, index: int) -> None:
-        """All that a stage changes except weights, optimiser and schedule."""
+    def _set_up(self, runner: Runner, index: int, scheduling: Stage | None) -> None:
+        """All that a stage changes except weights; optimiser and schedule anew if a stage is given that has them."""
         stage, model, loop = self.plan[index], unwrap(runner.model), runner.train_loop
         loop.dataloader = self._loaders[index]
         self._loaders[:index] = [None] * index  # lets the workers of past stages go
@@ -166,9 +172,9 @@ class TwoStageHook(Hook):
             loss = self._loss if loss is None else loss.to(next(model.parameters()).device)
             hand_on_class_counts(model.head, loss)
             model.head.loss_module = loss
-            for hook in runner.hooks:
-                if isinstance(hook, EMAHook):  # pairs the buffers of both models by their order
-                    unwrap(hook.ema_model.module).head.loss_module = deepcopy(loss)
+            give_loss(runner, loss)
+        if scheduling is not None:
+            start_schedule(runner, scheduling, self._lengths[self.plan.stages.index(scheduling)])
         for pattern in stage.freeze:
             for parameter in frozen_parts(model, pattern, stage.name).parameters:
                 parameter.requires_grad_(False)

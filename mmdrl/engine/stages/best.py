@@ -35,11 +35,16 @@ class BestWeights:
 
     def path(self, runner: Runner) -> Path:
         """File of the weights."""
-        name = ''.join(letter if letter.isalnum() or letter in '-_' else '_' for letter in self.stage.name)
+        name = ''.join(one if one.isalnum() or one in '-_' else f'%{ord(one):x}' for one in self.stage.name)
         return Path(runner.work_dir) / f'best_of_{name}.pth'
 
-    def consider(self, runner: Runner, metrics: dict[str, Any]) -> None:
+    def consider(self, runner: Runner, metrics: dict[str, Any], notes: dict[str, Any]) -> None:
         """Save the weights as they were measured (averaged ones, under an ``EMAHook``) if none were better.
+
+        Args:
+            runner: At the end of a validation.
+            metrics: What it has measured.
+            notes: What a test of the file needs besides the weights.
 
         Raises:
             ConfigError: If the metric was not measured.
@@ -48,12 +53,18 @@ class BestWeights:
         if metric not in metrics:
             raise not_measured(metric, self.stage.name, sorted(metrics))
         value = float(metrics[metric])
+        if value != value:
+            runner.logger.warning(
+                f'{metric} is nan, so these weights cannot be the best of stage {self.stage.name!r}. If no validation '
+                'of the stage gives a number, the next stage cannot begin.'
+            )
         if not self.choice.is_better(value, self.score):
             return
         self.score, self.epoch = value, runner.epoch
         if is_main_process():
             path = self.path(runner)
             content = dict(
+                notes,
                 state_dict={name: value.cpu() for name, value in unwrap(runner.model).state_dict().items()},
                 meta=dict(epoch=runner.epoch, stage=self.stage.name, metric=metric, score=value),
             )
@@ -69,7 +80,9 @@ class BestWeights:
         path, model = self.path(runner), unwrap(runner.model)
         if self.score is None:
             raise DataError(
-                f'Stage {self.stage.name!r} has no best weights: {self.choice.metric!r} was nan in all validations.'
+                f'Stage {self.stage.name!r} has no best weights: no validation of this stage'
+                f'{" since the run was resumed" * bool(runner._resume)} has given a number for {self.choice.metric!r}. '
+                'Resume from a checkpoint before such a validation, or with another load_best.'
             )
         if is_main_process():
             content = read_checkpoint(str(path)) or {}
@@ -86,7 +99,7 @@ class BestWeights:
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
-        return dict(score=self.score, epoch=self.epoch)
+        return dict(score=self.score, epoch=self.epoch, metric=self.choice.metric, rule=self.choice.rule)
 
     def restore(self, runner: Runner, state: Any) -> None:
         """Take it up again.
@@ -95,6 +108,12 @@ class BestWeights:
             DataError: If it is none, or the weights are gone.
         """
         entries = state if isinstance(state, dict) else {}
+        if entries and (entries.get('metric'), entries.get('rule')) != (self.choice.metric, self.choice.rule):
+            runner.logger.warning(
+                f'Best weights of stage {self.stage.name!r} were chosen by {entries.get("metric")!r} and are by '
+                f'{self.choice.metric!r} ({self.choice.rule}) now: only epochs from here on take part.'
+            )
+            return
         score = entries.get('score')
         if score is not None and not isinstance(score, float):
             raise DataError(

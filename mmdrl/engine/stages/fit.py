@@ -11,6 +11,7 @@ from mmdrl.engine.held_out import shows_same_images
 from mmdrl.engine.metric_names import measured_metrics
 from mmdrl.engine.model_parts import check_can_be_initialised, frozen_parts, matching_modules, unwrap
 from mmdrl.errors import ConfigError
+from mmdrl.models import DRHead
 from mmdrl.models.losses import build_loss
 
 from .best import not_measured
@@ -21,12 +22,19 @@ from .schedule import check_schedule
 from .stage import Stage
 
 
-def check_stages(runner: Runner, plan: StagePlan) -> None:
+def check_stages(runner: Runner, plan: StagePlan, lengths: list[int]) -> None:
     """Check every stage, with the head that it will have, before training.
+
+    Args:
+        runner: With a training loop.
+        plan: The stages.
+        lengths: Iterations in an epoch of each.
 
     Raises:
         ConfigError: If one does not fit.
     """
+    if not hasattr(runner.optim_wrapper, 'optimizer'):
+        raise ConfigError('TwoStageHook needs one optimizer, got several (an OptimWrapperDict).')
     model = unwrap(runner.model)
     own: Any = getattr(model, 'head', None)
     try:
@@ -35,7 +43,7 @@ def check_stages(runner: Runner, plan: StagePlan) -> None:
                 model.head = stage_head(runner.cfg, plan, index, own)
             check_stage(runner, model, stage)
             if stage.has_own_schedule:
-                check_schedule(runner, stage)
+                check_schedule(runner, stage, lengths[index])
             check_best(runner, plan, index)
     finally:
         if own is not None:
@@ -57,9 +65,17 @@ def check_stage(runner: Runner, model: nn.Module, stage: Stage) -> None:
     if {id(p) for p in model.parameters()} <= frozen:
         raise ConfigError(f'Stage {stage.name!r} freezes {", ".join(stage.freeze)}, which leaves nothing to learn.')
     for pattern in stage.reset:
-        for module in matching_modules(model, pattern, stage.name):
+        modules = matching_modules(model, pattern, stage.name)
+        if not any(hasattr(part, 'reset_parameters') for module in modules for part in module.modules()):
+            raise ConfigError(
+                f'Stage {stage.name!r}: reset={pattern!r} resets nothing: {type(modules[0]).__name__} has nothing that '
+                'could be initialised anew. Leave it out.'
+            )
+        for module in modules:
             check_can_be_initialised(module, pattern)
-    loss_scales(model, stage)
+    scales = loss_scales(model, stage)
+    if scales and not any(any(scale.values()) for _, scale in scales):
+        raise ConfigError(f'Stage {stage.name!r}: all loss_weights are 0, which leaves nothing to learn from.')
     loss = stage_loss(model, stage)
     if loss is not None and list(loss.parameters()) and not stage.has_own_schedule:
         raise ConfigError(
@@ -70,6 +86,12 @@ def check_stage(runner: Runner, model: nn.Module, stage: Stage) -> None:
         raise ConfigError(
             f'Stage {stage.name!r}: mixing=False switches nothing off, as neither the data preprocessor '
             '(batch_augments) nor the training set mixes images. Leave it out.'
+        )
+    has_dr_loss = any(scale['loss_dr'] for head, scale in scales if isinstance(head, DRHead) and head.dr_loss)
+    if stage.mixing and has_dr_loss and mixes(model, runner.train_loop.dataloader.dataset):
+        raise ConfigError(
+            f'Stage {stage.name!r} has the DR loss, which needs one label per image, and mixes images. Give the stage '
+            'mixing=False, or loss_weights=dict(loss_dr=0.).'
         )
     if stage.head is not None and any(isinstance(hook, EMAHook) for hook in runner.hooks):
         raise ConfigError(
@@ -99,6 +121,11 @@ def check_best(runner: Runner, plan: StagePlan, index: int) -> None:
             'load_best chooses weights by validation, but val_dataloader shows the test images, on which no choice may '
             "rest. Hold images out of the training set (mmdrl.LongTailDataset(part='holdout')), or take "
             'test_dataloader out of the config if these are no test images.'
+        )
+    if shows_same_images(runner.cfg.get('val_dataloader'), runner.cfg.get('train_dataloader')):
+        raise ConfigError(
+            'load_best chooses weights by validation, but val_dataloader shows the training images. Hold images out of '
+            "the training set (mmdrl.LongTailDataset(part='holdout'))."
         )
     names = measured_metrics(runner)
     if names is not None and choice.metric not in names:

@@ -72,7 +72,7 @@ def head_of_checkpoint(runner: Runner, checkpoint: Mapping[str, Any]) -> nn.Modu
         runner: Its config and stages say what the head of each stage is; stages are told by their names.
         checkpoint: Content of the file.
     """
-    plan = next((hook.plan for hook in runner.hooks if isinstance(getattr(hook, 'plan', None), StagePlan)), None)
+    plan = plan_of(runner)
     saved = checkpoint.get('stages')
     if plan is None or not isinstance(saved, dict):
         return None
@@ -82,6 +82,11 @@ def head_of_checkpoint(runner: Runner, checkpoint: Mapping[str, Any]) -> nn.Modu
         return None
     index = next((index for index, stage in enumerate(plan.stages) if stage.name == name), 0)
     return stage_head(runner.cfg, plan, index, unwrap(runner.model).head)
+
+
+def plan_of(runner: Runner) -> StagePlan | None:
+    """The stages of a run; ``None`` if it has none."""
+    return next((hook.plan for hook in runner.hooks if isinstance(getattr(hook, 'plan', None), StagePlan)), None)
 
 
 def hand_on_class_counts(source: nn.Module, target: nn.Module) -> None:

@@ -32,11 +32,14 @@ def stage_loader(runner: Runner, plan: StagePlan, index: int) -> DataLoader:
         )
     config = {k: v for k, v in config.items() if k not in ('dataset', 'num_batch_per_epoch')}
     config['sampler'] = plan.sampler_at(index) or config.get('sampler')
-    loader = runner.build_dataloader(
-        dict(config, dataset=Shared(dataset)),
-        seed=runner.seed,
-        diff_rank_seed=runner._randomness_cfg.get('diff_rank_seed', False),
-    )
+    try:
+        loader = runner.build_dataloader(
+            dict(config, dataset=Shared(dataset)),
+            seed=runner.seed,
+            diff_rank_seed=runner._randomness_cfg.get('diff_rank_seed', False),
+        )
+    except (KeyError, TypeError) as error:
+        raise ConfigError(f'Stage {stage.name!r}: the sampler does not fit: {error}') from error
     check_whole_blocks(loader)
     return loader
 

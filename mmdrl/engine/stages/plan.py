@@ -18,6 +18,8 @@ class StagePlan:
     """
 
     def __init__(self, stages: list[dict[str, Any]]):
+        if not isinstance(stages, (list, tuple)):
+            raise ConfigError(f'TwoStageHook: stages must be a list of dicts, got {stages!r}.')
         if not stages:
             raise ConfigError('TwoStageHook needs at least one stage, got none.')
         self.stages = [parse_stage(entry) for entry in stages]

@@ -1,5 +1,6 @@
 """One stage of a run as data, parsed from its dict in the config."""
 
+import math
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
@@ -81,26 +82,31 @@ class Stage:
         return {key: plain(value) for key, value in given.items() if value != _default(key)}
 
 
-def parse_stage(entry: dict[str, Any]) -> Stage:
+def parse_stage(entry: Any) -> Stage:
     """The stage that a dict of a config describes.
 
     Raises:
-        ConfigError: If a key is unknown or missing, or a value is out of range.
+        ConfigError: If it is none, a key is unknown or missing, or a value is out of range.
     """
+    if not isinstance(entry, dict):
+        raise ConfigError(f'A stage must be a dict with name and epochs, got {entry!r}.')
     known = [item.name for item in fields(Stage)]
-    unknown = sorted(set(entry) - set(known))
+    unknown = sorted(str(key) for key in entry if key not in known)
     if unknown:
         raise ConfigError(f'A stage takes the keys {", ".join(known)}, got {", ".join(unknown)}.')
     missing = [key for key in ('name', 'epochs') if key not in entry]
     if missing:
         raise ConfigError(f'A stage needs {" and ".join(missing)}, got only {", ".join(entry) or "nothing"}.')
     name = entry['name']
+    if not (isinstance(name, str) and 0 < len(name) <= _LONGEST_NAME and name.isprintable()):
+        raise ConfigError(f'The name of a stage must have 1 to {_LONGEST_NAME} printable characters, got {name!r}.')
     if not (type(entry['epochs']) is int and entry['epochs'] >= 1):
         raise ConfigError(f'Stage {name!r}: epochs must be a whole number above 0, got {entry["epochs"]!r}.')
     for key, kind in _KINDS.items():
         if entry.get(key) is not None and not isinstance(entry[key], kind):
             wanted = ' or '.join(one.__name__ for one in kind)
             raise ConfigError(f'Stage {name!r}: {key} must be a {wanted}, got {entry[key]!r}.')
+    _check_values(name, entry)
     settings = {key: value for key, value in entry.items() if value is not None}
     for key in ('freeze', 'reset'):
         if key in settings:
@@ -126,6 +132,33 @@ _KINDS: dict[str, tuple[type, ...]] = dict(
     mixing=(bool,),
     load_best=(str, dict),
 )
+
+
+_LONGEST_NAME = 40  # characters, for file names have them
+
+
+def _check_values(name: str, entry: dict[str, Any]) -> None:
+    """What is inside values of the right kind."""
+    weights = entry.get('loss_weights') or {}
+    if not all(_is_number(value) and value >= 0 for value in [entry.get('lr') or 0, *weights.values()]):
+        raise ConfigError(
+            f'Stage {name!r}: lr and loss_weights must be finite numbers, at least 0, got lr={entry.get("lr")!r}, '
+            f'loss_weights={weights!r}.'
+        )
+    for key, kind in (('freeze', str), ('reset', str), ('param_scheduler', dict), ('pipeline', dict)):
+        parts = entry.get(key)
+        parts = parts if isinstance(parts, (list, tuple)) else []
+        if not all(isinstance(part, kind) and (kind is str or 'type' in part) for part in parts):
+            what = 'names' if kind is str else 'dicts with a type'
+            raise ConfigError(f'Stage {name!r}: {key} must hold {what}, got {parts!r}.')
+    if entry.get('pipeline') == []:
+        raise ConfigError(f'Stage {name!r}: pipeline has no transform, at least PackInputs is needed. Leave it out.')
+    if entry.get('sampler') is not None and not isinstance(entry['sampler'].get('type'), (str, type)):
+        raise ConfigError(f'Stage {name!r}: sampler must be a dict with a type, got {entry["sampler"]!r}.')
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _parse_best(name: str, value: str | dict[str, Any]) -> LoadBest:
