@@ -113,6 +113,13 @@ def test_rates_of_the_modern_recipe_rise_for_five_epochs_and_fall_as_a_cosine() 
     assert rates(cfg, 200) == pytest.approx([0.02, 0.04, 0.06, 0.08, 0.1, *cosine], abs=1e-9)
 
 
+def test_ldam_on_the_digits_begins_as_in_its_released_code_and_falls_as_the_other_digits_do() -> None:
+    """``lr * epoch / 5`` for the first five epochs of Cao et al.; a cosine in place of their steps."""
+    cfg = Config.fromfile(ROOT / 'digits_lt/ldam-drw_r8_digits-lt-ir50.py')
+    cosine = [0.05 * (1 + math.cos(math.pi * epoch / 45)) for epoch in range(45)]
+    assert rates(cfg, 50) == pytest.approx([0.02, 0.04, 0.06, 0.08, 0.1, *cosine], abs=1e-9)
+
+
 @pytest.mark.parametrize('path', sorted((ROOT / 'digits_lt').glob('*.py')), ids=lambda path: path.stem)
 def test_digits_configs_have_one_budget(path: Path) -> None:
     assert Config.fromfile(path).train_cfg.max_epochs == 50

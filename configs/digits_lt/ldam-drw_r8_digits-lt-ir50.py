@@ -9,6 +9,10 @@ model = dict(
         loss=ldam,
     ),
 )
+param_scheduler = [  # begins as in the released code: 0.02, 0.04, ... 0.1
+    dict(type='LinearLR', start_factor=0.2, by_epoch=True, begin=0, end=5),
+    dict(type='CosineAnnealingLR', T_max=45, by_epoch=True, begin=5, end=50),
+]
 default_hooks = dict(
     stages=dict(
         type='mmdrl.TwoStageHook',

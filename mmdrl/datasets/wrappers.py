@@ -54,8 +54,6 @@ def locate(dataset: Any, position: int) -> tuple[Any, int]:
         if isinstance(dataset, _SlicedDataset):
             dataset = dataset._dataset
             continue
-        if getattr(dataset, 'is_mixing', False):  # its samples are its own
-            return dataset, position
         if isinstance(dataset, ConcatDataset):
             part = bisect_right(dataset.cumulative_sizes, position)
             position -= dataset.cumulative_sizes[part - 1] if part else 0
@@ -70,6 +68,12 @@ def locate(dataset: Any, position: int) -> tuple[Any, int]:
                 return dataset, position
             position = int(dataset.indices[position])
         dataset = dataset.dataset
+
+
+def mixes_images(dataset: Any) -> bool:
+    """Whether a data set, or one that it wraps, mixes images with others of its own; read already."""
+    is_mixing = getattr(dataset, 'is_mixing', False)
+    return is_mixing or any(mixes_images(part) for part, _ in parts_of(dataset) or ())
 
 
 def read(dataset: Any) -> Any:

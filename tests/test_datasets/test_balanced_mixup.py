@@ -7,7 +7,7 @@ import pytest
 import torch
 from mmengine.dataset import RepeatDataset
 from mmpretrain.structures import DataSample
-from torch.utils.data import Subset
+from torch.utils.data import ConcatDataset, Subset
 
 from mmdrl.datasets import ArrayDataset, BalancedMixup, LongTailDataset, dataset_labels, distinct_images, image_ids
 from mmdrl.engine.clean_set import with_pipeline
@@ -106,12 +106,23 @@ def test_labels_and_images_are_those_of_the_wrapped_set(arrays: ArrayDataset) ->
     assert [mixed.get_cat_ids(i) for i in range(100)] == [[label] for label in dataset_labels(twice)]
 
 
-def test_a_long_tail_cut_from_it_is_mixed_too(arrays: ArrayDataset) -> None:
-    tail = LongTailDataset(BalancedMixup(arrays), 1.0)
-    assert 'gt_score' in tail[0]['data_samples']
-    outside = BalancedMixup(LongTailDataset(arrays, 1.0))
-    assert len(outside) == 6
-    assert 'gt_score' in outside[0]['data_samples']
+def test_a_long_tail_is_mixed_with_its_own_images_alone(arrays: ArrayDataset) -> None:
+    """Cut from the mixture it would get held-out images, too, so that is refused."""
+    mixed = BalancedMixup(LongTailDataset(arrays, 1.0, max_count=1, holdout_per_class=1))
+    own, shown = set(mixed.dataset.indices.tolist()), mixed.dataset.indices[0]
+    assert len(own) == 3
+    np.random.seed(0)
+    for _ in range(50):
+        state = np.random.get_state()
+        pixel = float(mixed[0]['inputs'].flatten()[0])
+        np.random.set_state(state)
+        share = np.random.beta(0.2, 1)
+        assert any(pixel == pytest.approx((1 - share) * shown + share * other, rel=1e-4) for other in own)
+    for inside in (BalancedMixup(arrays), ConcatDataset([BalancedMixup(arrays)]), Subset(mixed, [0, 1, 2])):
+        with pytest.raises(ConfigError, match=r'mixed images.*held-out.*Put it around'):
+            LongTailDataset(inside, 1.0)
+    mixed.is_mixing = False
+    assert len(LongTailDataset(mixed, 1.0)) == 3
 
 
 def test_an_exact_pass_sees_every_image_once_and_unmixed(arrays: ArrayDataset) -> None:

@@ -266,6 +266,9 @@ def test_class_counts_are_the_heads_then_the_checkpoints_then_those_of_the_train
         source, _ = saved_model(cfg, tmp_path, class_counts=counts)
         found[name] = rebalance(cfg, str(source), [rule]).results[rule]
     assert found['training set'] == found['same'] != found['reversed']
+    cfg.model.head.loss = dict(type='mmdrl.BalancedSoftmaxLoss', num_classes=10, class_counts=COUNTS[::-1])
+    source, _ = saved_model(cfg, tmp_path)
+    assert rebalance(cfg, str(source), [rule]).results[rule] == found['same']  # not those that the loss was given
     source, _ = saved_model(digits(tmp_path), tmp_path, class_counts=COUNTS[::-1])
     content = torch.load(source, weights_only=True)
     outcome = rebalance(digits(tmp_path), str(source), [rule], out=tmp_path / 'new.pth')

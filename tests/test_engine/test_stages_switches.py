@@ -71,6 +71,15 @@ def test_replaced_head_keeps_what_fits_and_learns_what_is_new(tmp_path: Path) ->
     assert not torch.equal(after[-1]['fc.scale'], torch.ones(10))
 
 
+def test_cosine_classifier_takes_directions_from_a_linear_one_and_no_bias(tmp_path: Path) -> None:
+    """Its own bias is a buffer: one learned before would stay in the scores for good."""
+    stages = two(head=dict(classifier=dict(type='mmdrl.CosineClassifier')), lr=0.0)
+    seen = notes(short_config(tmp_path / 'run', stages), lambda runner, *_: runner.model.head.fc.state_dict())
+    assert seen[0][-1]['bias'].all()
+    assert torch.equal(seen[1][0]['weight'], seen[0][-1]['weight'])
+    assert not seen[1][0]['bias'].any()
+
+
 def test_checkpoint_of_a_replaced_head_is_tested_by_the_config_of_the_run(tmp_path: Path) -> None:
     stages = two(head=LWS, lr=0.05, freeze=['backbone', 'head.fc.weight', 'head.fc.bias'])
     cfg = short_config(tmp_path / 'run', stages)

@@ -54,7 +54,7 @@ class LongTailDataset:
         class_counts: Images per class of this part, shape ``(K,)``; as a list in ``metainfo``, too.
 
     Raises:
-        ConfigError: If an argument is out of range.
+        ConfigError: If an argument is out of range, or the wrapped set mixes images.
         DataError: If a class has too few images, or the published selection does not fit the data.
 
     Source: the rule of the code of Cao et al., "Learning Imbalanced Datasets with Label-Distribution-

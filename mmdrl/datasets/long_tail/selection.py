@@ -9,6 +9,7 @@ from mmdrl.datasets.long_tail.original_positions import find_positions, left_out
 from mmdrl.datasets.long_tail.position_file import read_positions
 from mmdrl.datasets.long_tail.settings import LongTailSettings
 from mmdrl.datasets.same_images import distinct_images
+from mmdrl.datasets.wrappers import mixes_images
 from mmdrl.errors import ConfigError, DataError
 from mmdrl.stats import long_tail_counts
 
@@ -23,9 +24,15 @@ def select(dataset: Any, labels: NDArray[np.int64], num_classes: int, settings: 
         settings: What to choose.
 
     Raises:
-        ConfigError: If the settings leave a class without an image.
+        ConfigError: If the settings leave a class without an image, or the data set mixes images.
         DataError: If a class has too few images, or a published selection does not fit.
     """
+    if mixes_images(dataset):
+        raise ConfigError(
+            'A long tail cannot be cut from mixed images: BalancedMixup would mix in those that are left out, held-out '
+            "ones too. Put it around the tail: dict(type='mmdrl.BalancedMixup', dataset=dict("
+            "type='mmdrl.LongTailDataset', ...))."
+        )
     distinct = distinct_images(dataset)
     available = np.bincount(labels[distinct], minlength=num_classes)
     held = np.full(num_classes, settings.holdout_per_class)

@@ -16,13 +16,14 @@ from mmdrl.engine.model_parts import find_head
 from mmdrl.engine.preflight import check_data_paths
 from mmdrl.errors import ConfigError, DataError
 from mmdrl.evaluation import ShotAccuracy
-from mmdrl.models.class_counts import KeepsClassCounts
 from mmdrl.models.class_moments import ClassMoments
 from mmdrl.registry import DATASETS, METRICS
 
 
 def class_counts(model: Any, content: Mapping[str, Any], cfg: Config, num_classes: int) -> Tensor:
-    """Training images per class, shape ``(K,)``, long: as the model, the checkpoint or the training set tells.
+    """Training images per class, shape ``(K,)``, long: as the head, the checkpoint or the training set tells.
+
+    Those that a loss was given as an argument may be others, and are not asked.
 
     Args:
         model: With the weights of the checkpoint.
@@ -33,8 +34,8 @@ def class_counts(model: Any, content: Mapping[str, Any], cfg: Config, num_classe
     Raises:
         MMDRLError: If nothing tells, or a class has no image.
     """
-    known = [module.class_counts for module in model.modules() if isinstance(module, KeepsClassCounts)]
-    counts = next((counts.cpu() for counts in known if counts.any()), None)
+    head = find_head(model)
+    counts = None if head is None or not head.class_counts.any() else head.class_counts.cpu()
     if counts is None and content.get('class_counts') is not None:
         counts = torch.as_tensor(content['class_counts'])
     if counts is None:

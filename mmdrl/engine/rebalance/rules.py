@@ -27,7 +27,7 @@ class Rule:
     plain            :math:`w_c \cdot z + b_c`
     tau-norm         :math:`(w_c \cdot z + b_c) / |w_c|^\tau`   Kang et al., ICLR 2020, who have no :math:`b_c`
     logit-adjustment :math:`w_c \cdot z + b_c - \tau \log\pi_c` Menon et al., ICLR 2021, equation 9
-    ncm-euclidean    :math:`-|z - \mu_c|^2 / 2`                 nearest class mean, Kang et al.
+    ncm-euclidean    :math:`-|z - \mu_c|^2 / 2`                 nearest class mean
     ncm-cosine       :math:`\mu_c \cdot z / |\mu_c|`            nearest class mean, Kang et al.
     ================ ========================================== ====================================================
 

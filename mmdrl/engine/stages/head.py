@@ -33,7 +33,8 @@ def stage_head(cfg: Any, plan: StagePlan, index: int, old: nn.Module) -> nn.Modu
         cfg: Config of the run.
         plan: The stages.
         index: Which one.
-        old: The head before, whose values stay where name and shape are the same.
+        old: The head before, whose values stay where name and shape are the same, but for those that nothing would
+            learn any more.
 
     Returns:
         The head, on the device of the old one; ``None`` if no stage so far has changed that of the config.
@@ -56,6 +57,8 @@ def stage_head(cfg: Any, plan: StagePlan, index: int, old: nn.Module) -> nn.Modu
         new.init_weights()
     new.to(next((tensor.device for tensor in [*old.parameters(), *old.buffers()]), None))
     known = new.state_dict()
+    for name in dict(old.named_parameters()).keys() & dict(new.named_buffers()).keys():
+        known.pop(name, None)  # nothing would learn it any more: a cosine classifier takes no bias from a linear one
     new.load_state_dict({k: v for k, v in old.state_dict().items() if _fits(v, known.get(k))}, strict=False)
     hand_on_class_counts(old, new)
     if is_distributed():
