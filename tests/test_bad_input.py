@@ -14,6 +14,7 @@ from digits_run import short_config
 from mmdrl.engine.config import load_config
 from mmdrl.engine.preflight import check_data_paths
 from mmdrl.engine.run import evaluate, train_model
+from mmdrl.engine.stages import StagePlan
 from mmdrl.errors import ConfigError, DataError, MMDRLError
 
 CONFIG = ROOT / 'configs/drl_r8_digits-lt.py'
@@ -132,7 +133,7 @@ def test_data_set_that_downloads_itself_is_let_through(tmp_path: Path) -> None:
         ({'train_dataloader.sampler.sead': 0}, r"config does not fit: DefaultSampler.*'sead'.*_delete_=True"),
         (
             {'default_hooks.stages.stages.1.sampler.per_class': 4},
-            r"config does not fit: ClassAwareSampler.*'per_class'",
+            r"'feature': the sampler does not fit: ClassAwareSampler.*'per_class'",
         ),
         ({'optim_wrapper.optimizer.rate': 0.1}, r"config does not fit: SGD.*'rate'"),
     ],
@@ -255,3 +256,46 @@ def test_tool_prints_the_sentence_alone_and_fails(tmp_path: Path) -> None:
     last = answer.stdout.strip().splitlines()[-1]
     assert last.startswith('error: DRLoss: radius must name a radius policy')
     assert not (tmp_path / 'work_dirs').exists() or not list((tmp_path / 'work_dirs').iterdir())
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ("stages = [dict(name='a', epochs=50)]", r"stages, but no hook.*default_hooks=dict\(stages=dict\(type='mmdrl"),
+        (
+            "default_hooks = dict(stages=[dict(name='a', epochs=50)])",
+            r'default_hooks.stages must be a dict.*TwoStageHook',
+        ),
+    ],
+)
+def test_stages_that_no_hook_takes_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / 'mine.py'
+    path.write_text(f"_base_ = '{ROOT}/configs/digits_lt/ce_r8_digits-lt-ir50.py'\n{text}\n")
+    with pytest.raises(ConfigError, match=message):
+        load_config(str(path))
+
+
+@pytest.mark.parametrize('where', ['model', 'stage', 'preprocessor'])
+def test_loss_that_nobody_would_tell_the_class_counts_is_refused(tmp_path: Path, where: str) -> None:
+    loss = dict(type='mmdrl.BalancedSoftmaxLoss', num_classes=10)
+    stages = [dict(name='a', epochs=1), dict(name='b', epochs=1, **(dict(loss=loss) if where == 'stage' else {}))]
+    cfg = short_config(tmp_path / 'run', stages)
+    cfg.model.head = dict(type='LinearClsHead', num_classes=10, in_channels=64)
+    if where == 'model':
+        cfg.model.head.loss = loss
+        del cfg.default_hooks.stages
+    if where == 'preprocessor':
+        cfg.model.data_preprocessor.type = 'mmdrl.RemixDataPreprocessor'
+    cfg.default_hooks.pop('class_counts')
+    refused(cfg, ConfigError, r'(BalancedSoftmaxLoss|RemixDataPreprocessor) goes by.*mmdrl.ClassCountsHook')
+
+
+def test_name_without_its_scope_is_recognised(tmp_path: Path) -> None:
+    cfg = short_config(tmp_path / 'run')
+    cfg.train_dataloader.sampler = dict(type='ClassAwareSampler')
+    refused(cfg, ConfigError, r'Did you mean mmdrl.ClassAwareSampler\?')
+
+
+def test_mistyped_key_of_a_stage_is_recognised(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"Stage 'b' takes.*got freze\. Did you mean freeze\?"):
+        StagePlan([dict(name='a', epochs=1), dict(name='b', epochs=1, freze=['backbone'])])

@@ -54,7 +54,7 @@ def test_plan_is_what_training_does(tmp_path):
         assert stage['loss']['type'].rpartition('.')[2] == seen['loss']
         assert stage['loss_weights'] == seen['weights']
         rates = seen['rates']
-        expected = dict(first=rates[0], last=rates[-1], highest=max(rates))
+        expected = dict(first=rates[0], last=rates[-1], highest=max(rates), lowest=min(rates))
         assert stage['lr'] == pytest.approx(expected, rel=1e-12)
 
 
@@ -69,9 +69,13 @@ def test_digits_by_hand():
     def cosine(epoch: int) -> float:
         return 0.05 * (1 + math.cos(math.pi * epoch / 50))
 
-    assert warm_up['lr'] == pytest.approx(dict(first=0.1, last=cosine(19), highest=0.1))
-    assert feature['lr'] == pytest.approx(dict(first=cosine(20), last=cosine(39), highest=cosine(20)))
-    assert classifier['lr'] == pytest.approx(dict(first=cosine(40), last=cosine(49), highest=cosine(40)))
+    assert warm_up['lr'] == pytest.approx(dict(first=0.1, last=cosine(19), highest=0.1, lowest=cosine(19)))
+    assert feature['lr'] == pytest.approx(
+        dict(first=cosine(20), last=cosine(39), highest=cosine(20), lowest=cosine(39))
+    )
+    assert classifier['lr'] == pytest.approx(
+        dict(first=cosine(40), last=cosine(49), highest=cosine(40), lowest=cosine(49))
+    )
     assert (classifier['learned'], classifier['learned_parts'], classifier['frozen']) == (650, ['head'], ['backbone'])
     assert warm_up['loss_weights'] == {'loss_cls': 1.0, 'loss_dr': 0.0}
 
@@ -117,7 +121,7 @@ def test_run_by_iterations_has_no_epochs(tmp_path):
     cfg.param_scheduler = [dict(type='LinearLR', start_factor=0.5, end_factor=1.0, by_epoch=False, end=11)]
     plan = describe_run(cfg)
     assert (plan['epochs'], plan['iterations']) == (None, 100)
-    assert plan['stages'][0]['lr'] == pytest.approx(dict(first=0.05, last=0.1, highest=0.1))
+    assert plan['stages'][0]['lr'] == pytest.approx(dict(first=0.05, last=0.1, highest=0.1, lowest=0.05))
     assert 'epochs' not in stage_rows(plan['stages'][0], plan)
     assert '100 iterations' in printed(plan, 'run', 80)
 
@@ -126,13 +130,13 @@ def test_rate_that_validation_decides_is_not_guessed():
     cfg = load_config(str(ROOT / 'configs/ce_r8_digits-lt.py'))
     cfg.param_scheduler = [dict(type='ReduceOnPlateauLR', monitor='all', rule='greater')]
     plan = describe_run(cfg)
-    assert plan['stages'][0]['lr'] == dict(first=0.1, last=None, highest=None)
+    assert plan['stages'][0]['lr'] == dict(first=0.1, last=None, highest=None, lowest=None)
     assert '0.1 to ?' in printed(plan, 'run', 80)
 
 
 def test_rate_without_the_hook_that_steps_it_stays():
     plan = described(DIGITS, 'default_hooks.param_scheduler=None')
-    assert [stage['lr'] for stage in plan['stages']] == [dict(first=0.1, last=0.1, highest=0.1)] * 3
+    assert [stage['lr'] for stage in plan['stages']] == [dict(first=0.1, last=0.1, highest=0.1, lowest=0.1)] * 3
 
 
 def test_base_rate_is_told_whatever_the_parts_have():

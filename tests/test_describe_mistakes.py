@@ -36,7 +36,7 @@ def test_schedule_by_iterations_of_unknown_epochs_stays_open(tmp_path, monkeypat
     monkeypatch.chdir(tmp_path)
     cfg = load_config(str(ROOT / 'configs/cifar100_lt/la_r32_cifar100-lt-ir100.py'))
     cfg.param_scheduler = [dict(type='LinearLR', start_factor=0.5, by_epoch=False, end=100)]
-    assert describe_run(cfg)['stages'][0]['lr'] == dict(first=0.05, last=None, highest=None)
+    assert describe_run(cfg)['stages'][0]['lr'] == dict(first=0.05, last=None, highest=None, lowest=None)
 
 
 class Fetched:

@@ -1,5 +1,6 @@
-"""Numbers that a config gives: checked where they are set, so that the message names the argument."""
+"""Arguments that a config gives: checked where they are set, so that the message names them."""
 
+from collections.abc import Sequence
 from math import isfinite
 from numbers import Integral, Real
 from typing import Any
@@ -35,3 +36,17 @@ def check_finite(name: str, value: Any) -> None:
     """
     if not is_finite(value):
         raise ConfigError(f'{name} must be a finite number, got {value!r}.')
+
+
+def with_pipeline(dataset: Any, pipeline: Sequence[Any]) -> dict[str, Any]:
+    """Config of a data set with these transforms.
+
+    Raises:
+        ConfigError: If it is none, or one that wraps others, which have transforms of their own.
+    """
+    if not isinstance(dataset, dict) or {'dataset', 'datasets'} & set(dataset):
+        raise ConfigError(
+            'A pipeline is handed to the data set inside, which must be the config of one that wraps no other. Give '
+            'that data set its own pipeline.'
+        )
+    return dict(dataset, pipeline=pipeline)

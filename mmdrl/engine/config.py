@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config, DictAction
+from mmengine.hooks import Hook
 
 from mmdrl.errors import ConfigError
 
@@ -40,6 +41,7 @@ def load_config(
     cfg.launcher = launcher
     cfg.work_dir = work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(path).stem)
     _settle_loop(cfg)
+    _check_hooks(cfg)
     _leave_out_hooks(cfg)
     has_gpu = torch.cuda.is_available()
     for name in LOADERS:
@@ -81,6 +83,24 @@ def _settle_loop(cfg: Config) -> None:
             "by_epoch out; for iterations train_cfg=dict(_delete_=True, type='mmdrl.ResumableIterLoop', max_iters=...)."
         )
     del loop['by_epoch']
+
+
+def _check_hooks(cfg: Config) -> None:
+    """Stages that are written down must be taken by a hook.
+
+    Raises:
+        ConfigError: If they are not, or a hook is none.
+    """
+    hooks = dict(cfg.get('default_hooks') or {})
+    how = "Write default_hooks=dict(stages=dict(type='mmdrl.TwoStageHook', stages=[...]))."
+    for name, hook in hooks.items():
+        if hook is not None and not isinstance(hook, (dict, Hook)):
+            hint = f' {how}' if name == 'stages' else ''
+            raise ConfigError(f'default_hooks.{name} must be a dict with a type, got {hook!r:.80}.{hint}')
+    entries = [*hooks.values(), *(cfg.get('custom_hooks') or [])]
+    kinds = [str(entry.get('type')) if isinstance(entry, dict) else type(entry).__name__ for entry in entries]
+    if 'stages' in cfg and not any('TwoStageHook' in kind for kind in kinds):
+        raise ConfigError(f'The config has stages, but no hook that takes them. {how}')
 
 
 def _leave_out_hooks(cfg: Config) -> None:

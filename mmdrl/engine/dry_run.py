@@ -23,6 +23,7 @@ from mmdrl.registry import DATASETS
 from .config import LOADERS
 from .dataset_copies import build_pipeline
 from .hooks import CentroidHook, ClassCountsHook, TwoStageHook
+from .hooks.companions import check_companions
 from .preflight import check_data_paths, wrapped_datasets
 from .processes import check_whole_blocks
 from .stages.images import Shared
@@ -80,6 +81,7 @@ class DryRunner(Runner):
             self.param_schedulers = self.build_param_scheduler(self.param_schedulers)
         if self._val_loop is not None:
             self._val_loop = self.build_val_loop(self._val_loop)
+        check_companions(self)
         for hook in self.hooks:
             if isinstance(hook, TwoStageHook):
                 hook.before_run(self)

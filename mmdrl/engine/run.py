@@ -1,6 +1,5 @@
 """Config in, trained or tested model out: what ``tools/train.py`` and ``tools/test.py`` do."""
 
-import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -18,15 +17,12 @@ from mmdrl.errors import ConfigError, DataError, MMDRLError
 from mmdrl.visualization import accuracy_table, by_classifier
 
 from .checkpoints import check_belongs, check_resumable, latest_checkpoint, read_checkpoint
+from .hooks.companions import check_companions
+from .mistakes import tell_config_mistake
 from .model_parts import unwrap
 from .preflight import check_data_paths
 from .results import write_json
 from .stages.head import head_of_checkpoint, plan_of
-
-# How the registry and Python word a name or an argument of a class that does not exist.
-_CONFIG_MISTAKE = re.compile(
-    r'is not in the .* registry|__init__\(\) (got an unexpected keyword argument|missing .* required)'
-)
 
 
 def train_model(
@@ -70,6 +66,7 @@ def train_model(
     runner = None
     try:
         runner = build_runner(cfg)
+        check_companions(runner)
         if checkpoint is not None:
             if 'stages' in checkpoint and plan_of(runner) is None:
                 raise ConfigError(
@@ -156,7 +153,7 @@ def build_runner(cfg: Config, kind: type[Runner] = Runner) -> Runner:
     try:
         return RUNNERS.build(cfg) if kind is Runner and 'runner_type' in cfg else kind.from_cfg(cfg)
     except (KeyError, TypeError) as error:
-        _tell_config_mistake(error)
+        tell_config_mistake(error)
         raise
     except OSError as error:
         if Path(cfg.work_dir).is_dir():
@@ -170,18 +167,8 @@ def start(go: Callable[[], Any], runner: Runner) -> Any:
         return go()
     except (KeyError, TypeError) as error:
         if not _has_trained(runner):
-            _tell_config_mistake(error)
+            tell_config_mistake(error)
         raise
-
-
-def _tell_config_mistake(error: Exception) -> None:
-    """Raise a sentence in place of an error that a name or an argument in the config has led to."""
-    message = str(error.args[0]) if error.args else ''
-    if _CONFIG_MISTAKE.search(message):
-        hint = ''
-        if 'unexpected keyword' in message:
-            hint = ' (A dict that changes an inherited one keeps its keys, unless it has _delete_=True.)'
-        raise ConfigError(f'The config does not fit: {message}{hint}') from error
 
 
 def _has_trained(runner: Runner | None) -> bool:

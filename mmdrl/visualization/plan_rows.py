@@ -151,10 +151,14 @@ def _optimiser(config: Mapping[str, Any]) -> str:
 
 
 def _rates(rates: Mapping[str, float | None]) -> str:
-    first, last, highest = ('?' if rates[key] is None else f'{rates[key]:.3g}' for key in ('first', 'last', 'highest'))
-    if first == last == highest:
+    keys = ('first', 'last', 'highest', 'lowest')
+    first, last, highest, lowest = ('?' if rates[key] is None else f'{rates[key]:.3g}' for key in keys)
+    if first == last == highest == lowest:
         return first
-    return f'{first} to {last}' + ('' if highest in (first, last, '?') else f', at most {highest}')
+    text = f'{first} to {last}'
+    if lowest not in (first, last, '?'):
+        return f'{text}, between {lowest} and {highest}'
+    return text + ('' if highest in (first, last, '?') else f', at most {highest}')
 
 
 def _schedule(stage: Mapping[str, Any]) -> str:

@@ -396,3 +396,18 @@ def test_it_can_be_shown_before_it_is_read():
     dataset = LongTailDataset(NumberedRows([0, 1] * 8, lazy_init=True), 4, lazy_init=True)
     assert "Haven't been initialized" in repr(dataset)
     assert dataset.actual_imbalance_ratio == 4
+
+
+def test_pipeline_of_the_wrapper_is_that_of_the_set_inside() -> None:
+    digits = dict(type='mmdrl.Digits')
+    tail = LongTailDataset(digits, imbalance_ratio=2, max_count=20, pipeline=[dict(type='PackInputs')])
+    assert 'inputs' in tail[0]
+    with pytest.raises(ConfigError, match='one that wraps no other'):
+        LongTailDataset(dict(type='RepeatDataset', times=2, dataset=digits), imbalance_ratio=2, pipeline=[])
+
+
+def test_hold_out_alone_needs_no_ratio() -> None:
+    digits = dict(type='mmdrl.Digits')
+    alone = LongTailDataset(digits, holdout_per_class=20, part='holdout')
+    beside = LongTailDataset(digits, holdout_per_class=20, part='holdout', imbalance_ratio=5)
+    assert (alone.indices == beside.indices).all()

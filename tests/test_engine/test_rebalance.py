@@ -404,7 +404,6 @@ def test_inferencer_of_mmpretrain_takes_the_new_checkpoint(tmp_path):
     from mmpretrain import ImageClassificationInferencer
 
     cfg = digits(tmp_path)
-    cfg.test_dataloader.dataset = dict(type='mmdrl.Digits', pipeline=[dict(type='PackInputs')])  # it sees no wrappers
     source, model = saved_model(cfg, tmp_path)
     rebalance(cfg, str(source), [Rule('ncm-euclidean')], 'few', tmp_path / 'new.pth')
     record = torch.load(tmp_path / 'new.pth', weights_only=True)['meta']['rebalance']

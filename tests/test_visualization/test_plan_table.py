@@ -64,18 +64,20 @@ def test_config_in_short_is_a_call():
 @pytest.mark.parametrize(
     ('rates', 'words'),
     [
-        ((0.1, 0.1, 0.1), '0.1'),
-        ((0.1, 0.01, 0.1), '0.1 to 0.01'),
-        ((0.01, 0.1, 0.1), '0.01 to 0.1'),
-        ((0.01, 0.01, 0.1), '0.01 to 0.01, at most 0.1'),
-        ((0.02, 1e-5, 0.1), '0.02 to 1e-05, at most 0.1'),
-        ((0.02, None, None), '0.02 to ?'),
-        ((None, None, None), '?'),
+        ((0.1, 0.1, 0.1, 0.1), '0.1'),
+        ((0.1, 0.01, 0.1, 0.01), '0.1 to 0.01'),
+        ((0.01, 0.1, 0.1, 0.01), '0.01 to 0.1'),
+        ((0.01, 0.01, 0.1, 0.01), '0.01 to 0.01, at most 0.1'),
+        ((0.02, 1e-5, 0.1, 1e-5), '0.02 to 1e-05, at most 0.1'),
+        ((0.1, 0.01, 0.1, 0.001), '0.1 to 0.01, between 0.001 and 0.1'),
+        ((0.1, 0.1, 0.1, 0.001), '0.1 to 0.1, between 0.001 and 0.1'),
+        ((0.02, None, None, None), '0.02 to ?'),
+        ((None, None, None, None), '?'),
     ],
 )
 def test_rates_in_words(rates, words):
     plan = described()
-    stage = plan['stages'][0] | dict(lr=dict(zip(('first', 'last', 'highest'), rates, strict=True)))
+    stage = plan['stages'][0] | dict(lr=dict(zip(('first', 'last', 'highest', 'lowest'), rates, strict=True)))
     assert stage_rows(stage, plan)['learning rate'] == words
 
 

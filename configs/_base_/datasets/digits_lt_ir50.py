@@ -17,8 +17,9 @@ val_dataloader = dict(
     batch_size=500,
     num_workers=0,
     sampler=dict(type='DefaultSampler', shuffle=False),
+    # The pipeline stands outside, where MMPretrain's inferencer looks for it.
     dataset=dict(
-        part='holdout', dataset=dict(type='mmdrl.Digits', pipeline=test_pipeline, test_mode=True), **long_tail
+        part='holdout', pipeline=test_pipeline, dataset=dict(type='mmdrl.Digits', test_mode=True), **long_tail
     ),
 )
 test_dataloader = val_dataloader

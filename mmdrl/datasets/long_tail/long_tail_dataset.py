@@ -14,8 +14,10 @@ import numpy as np
 from mmengine.dataset import BaseDataset, force_full_init
 from numpy.typing import NDArray
 
+from mmdrl.datasets.arguments import with_pipeline
 from mmdrl.datasets.columns import same_class_after
 from mmdrl.datasets.labels import check_labels, dataset_labels
+from mmdrl.datasets.long_tail.description import description
 from mmdrl.datasets.long_tail.selection import select
 from mmdrl.datasets.long_tail.settings import ClassOrder, LongTailSettings, Part
 from mmdrl.datasets.wrappers import locate, metainfo_of
@@ -47,6 +49,8 @@ class LongTailDataset:
             ``.npy`` or text with one per line. They are looked up in the ``index`` of an
             :class:`~mmdrl.datasets.ArrayDataset` or CIFAR that has one, else they are positions in the wrapped set.
         indices_key: Name of the array in an ``.npz`` that holds several.
+        pipeline: Transforms of the wrapped set, in place of its own. A tool that looks for them in the config of the
+            outermost data set, as MMPretrain's inferencer does, finds them here.
         lazy_init: Read the wrapped set at the first use instead of now.
 
     Attributes:
@@ -73,6 +77,7 @@ class LongTailDataset:
         class_order: ClassOrder | Sequence[int] = 'label',
         indices_file: str = '',
         indices_key: str = '',
+        pipeline: Sequence[Any] | None = None,
         lazy_init: bool = False,
     ):
         self.settings = LongTailSettings(
@@ -86,6 +91,8 @@ class LongTailDataset:
             indices_file=indices_file,
             indices_key=indices_key,
         )
+        if pipeline is not None:
+            dataset = with_pipeline(dataset, pipeline)
         self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
         self._fully_initialized = False
         if not lazy_init:
@@ -181,19 +188,4 @@ class LongTailDataset:
         return subset
 
     def __repr__(self) -> str:
-        body = [f'Part: \t{self.settings.part} of {type(self.dataset).__name__}']
-        if self._fully_initialized:
-            counts = self.class_counts
-            ratio = f', ratio {self.actual_imbalance_ratio:g}' if counts.all() else ''
-            groups = ' / '.join(str(int(mask.sum())) for mask in self.shot_groups().values())
-            body += [
-                f'Number of samples: \t{len(self)}',
-                f'Number of categories: \t{len(counts)}',
-                f'Largest and smallest: \t{counts.max()} and {counts.min()}{ratio}',
-                f'Many / medium / few: \t{groups} (more than 100, fewer than 20)',
-            ]
-        else:
-            body.append("Haven't been initialized")
-        if self.settings.holdout_per_class:
-            body.append(f'Held out: \t{self.settings.holdout_per_class} of every class')
-        return '\n'.join([f'Dataset {type(self).__name__}', *(f'    {line}' for line in body)])
+        return description(self)

@@ -32,7 +32,7 @@ class LongTailSettings:
 
     def __post_init__(self) -> None:
         ratio = self.imbalance_ratio
-        if ratio is None and not self.indices_file:
+        if ratio is None and not self.indices_file and self.part != 'holdout':
             raise ConfigError('A long tail needs imbalance_ratio or indices_file, got neither.')
         if ratio is not None and not (is_finite(ratio) and ratio >= 1):
             raise ConfigError(

@@ -14,7 +14,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from mmdrl.engine.loops.order import order_seed, set_order_seeds
-from mmdrl.engine.model_parts import frozen_parts, initialise_anew, matching_modules, unwrap
+from mmdrl.engine.model_parts import frozen_parts, unwrap
 from mmdrl.engine.stages import Stage, StagePlan
 from mmdrl.engine.stages.averaged import begin_anew, give_loss
 from mmdrl.engine.stages.best import BestWeights
@@ -22,9 +22,11 @@ from mmdrl.engine.stages.fit import check_stages, loss_scales, stage_loss
 from mmdrl.engine.stages.head import hand_on_class_counts, stage_head
 from mmdrl.engine.stages.images import BatchMixing, stage_loader
 from mmdrl.engine.stages.log import name_stages
+from mmdrl.engine.stages.reset import reset_parts
 from mmdrl.engine.stages.schedule import fit_run_schedule, start_schedule
 from mmdrl.models import DRHead
 from mmdrl.registry import HOOKS
+from mmdrl.visualization.plan_rows import count
 
 from .class_counts import ClassCountsHook
 from .companions import check_companions
@@ -111,21 +113,15 @@ class TwoStageHook(Hook):
         runner.optim_wrapper.zero_grad()  # of an accumulation that the stage before has not finished
         self._replace_head(runner, index)
         self._set_up(runner, index, stage if stage.has_own_schedule else None)
-        model = unwrap(runner.model)
-        for pattern in stage.reset:
-            for module in matching_modules(model, pattern, stage.name):
-                initialise_anew(model, module)
-                for parameter in module.parameters():
-                    runner.optim_wrapper.optimizer.state.pop(parameter, None)
-        begin_anew(runner, stage.reset)
+        reset_parts(runner, stage)
         if stage.has_own_schedule:
             runner.optim_wrapper.initialize_count_status(runner.model, runner.iter, runner.max_iters)
         for key in [key for key in runner.message_hub.log_scalars if key.startswith('train/')]:
             del runner.message_hub.log_scalars[key]  # or the log would go on naming losses that have stopped
-        learned = sum(p.numel() for p in model.parameters() if p.requires_grad)
+        learned = sum(p.numel() for p in unwrap(runner.model).parameters() if p.requires_grad)
         runner.logger.info(
             f'Stage {self.plan.describe(index)}: {len(runner.train_dataloader)} iterations each, '
-            f'{learned / 1e6:.3g} M parameters learn, lr {runner.optim_wrapper.optimizer.param_groups[0]["lr"]:.3g}.'
+            f'{count(learned)} parameters learn, lr {runner.optim_wrapper.optimizer.param_groups[0]["lr"]:.3g}.'
         )
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:

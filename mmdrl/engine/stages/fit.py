@@ -15,6 +15,7 @@ from mmdrl.models import DRHead
 from mmdrl.models.losses import build_loss
 
 from .best import not_measured
+from .counted import check_counted
 from .head import stage_head
 from .images import mixes
 from .plan import StagePlan
@@ -77,6 +78,8 @@ def check_stage(runner: Runner, model: nn.Module, stage: Stage) -> None:
     if scales and not any(any(scale.values()) for _, scale in scales):
         raise ConfigError(f'Stage {stage.name!r}: all loss_weights are 0, which leaves nothing to learn from.')
     loss = stage_loss(model, stage)
+    if loss is not None:
+        check_counted(runner, loss)
     if loss is not None and list(loss.parameters()) and not stage.has_own_schedule:
         raise ConfigError(
             f'Stage {stage.name!r}: {type(loss).__name__} has parameters to learn, which the optimiser that runs does '
@@ -152,9 +155,14 @@ def loss_scales(model: nn.Module, stage: Stage) -> list[tuple[Any, dict[str, flo
     """Heads and the factors of their losses in this stage."""
     heads: list[Any] = [module for module in model.modules() if isinstance(getattr(module, 'loss_scale', None), dict)]
     known = set().union(*(head.loss_scale for head in heads)) if heads else set()
+    if stage.loss_weights and not known:
+        raise ConfigError(
+            f'Stage {stage.name!r} has loss_weights, but the model has one loss only (mmdrl.DRHead has loss_cls and '
+            'loss_dr). Leave them out.'
+        )
     if not set(stage.loss_weights) <= known:
         raise ConfigError(
-            f'Stage {stage.name!r}: loss_weights may name {", ".join(sorted(known)) or "no loss of this model"}, '
+            f'Stage {stage.name!r}: loss_weights may name {", ".join(sorted(known))}, '
             f'got {", ".join(stage.loss_weights)}. (mmdrl.DRHead has loss_cls and loss_dr.)'
         )
     return [(head, {name: float(stage.loss_weights.get(name, 1.0)) for name in head.loss_scale}) for head in heads]

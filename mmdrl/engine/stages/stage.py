@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import MISSING, dataclass, field, fields
+from difflib import get_close_matches
 from typing import Any
 
 from mmdrl.errors import ConfigError
@@ -93,7 +94,11 @@ def parse_stage(entry: Any) -> Stage:
     known = [item.name for item in fields(Stage)]
     unknown = sorted(str(key) for key in entry if key not in known)
     if unknown:
-        raise ConfigError(f'A stage takes the keys {", ".join(known)}, got {", ".join(unknown)}.')
+        close = get_close_matches(unknown[0], known, 1)
+        hint = f' Did you mean {close[0]}?' if close else ''
+        raise ConfigError(
+            f'Stage {entry.get("name")!r} takes the keys {", ".join(known)}, got {", ".join(unknown)}.{hint}'
+        )
     missing = [key for key in ('name', 'epochs') if key not in entry]
     if missing:
         raise ConfigError(f'A stage needs {" and ".join(missing)}, got only {", ".join(entry) or "nothing"}.')
