@@ -151,3 +151,11 @@ def test_mixing_reads_nothing_from_the_device() -> None:
 def test_bad_settings_are_refused_when_built(settings: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         RemixDataPreprocessor(**{'num_classes': 3, **settings})
+
+
+def test_mixing_of_mmpretrain_is_found_from_an_inherited_config(capsys: pytest.CaptureFixture[str]) -> None:
+    augments = dict(augments=[dict(type='Mixup', alpha=1.0, _scope_='mmdrl')])
+    preprocessor = MODELS.build(dict(type='ClsDataPreprocessor', num_classes=3, batch_augments=augments))
+    assert type(preprocessor.batch_augments.augments[0]).__name__ == 'Mixup'
+    seen = capsys.readouterr()
+    assert 'Failed to search registry' not in seen.out + seen.err
