@@ -283,3 +283,15 @@ def test_averaged_model_follows_the_losses_of_the_stages(tmp_path: Path, loss: d
     again.load_from = str(tmp_path / 'run/epoch_2.pth')
     resumed = train(again).model.state_dict()
     assert all(torch.equal(resumed[name], value) for name, value in runner.model.state_dict().items())
+
+
+def test_loss_that_a_stage_has_put_aside_keeps_what_it_has_gathered_through_a_resume(tmp_path: Path) -> None:
+    stages = [*two(loss=dict(type='CrossEntropyLoss')), dict(name='three', epochs=1)]
+    settings: dict[str, Any] = {'model.head.loss': dict(type='SeesawLoss', num_classes=10, _delete_=True)}
+    cfg = short_config(tmp_path / 'run', stages, **settings)
+    cfg.default_hooks.checkpoint.max_keep_ckpts = 3
+    whole = train(cfg).model.head.loss_module.cum_samples
+    again = short_config(tmp_path / 'run', stages, **settings, resume=True)
+    again.load_from = str(tmp_path / 'run/epoch_2.pth')
+    assert torch.equal(train(again).model.head.loss_module.cum_samples, whole)
+    assert whole.sum() > 500  # of the first stage and the last

@@ -92,13 +92,16 @@ class TwoStageHook(Hook):
                 self._best[stage.name].restore(runner, (saved.get('best') or {}).get(stage.name))
         for index in range(current + 1):
             self._replace_head(runner, index)
+        if self._loss is not None:  # what it has gathered before a stage put another in its place
+            self._loss.load_state_dict(saved.get('loss') or {}, strict=False)
         self._set_up(runner, current, self.plan.schedule_at(current))
         runner.logger.info(f'Resumed in stage {self.plan.describe(current)}.')
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Keep stage and plan in the checkpoint."""
         best = {name: best.state() for name, best in self._best.items()}
-        checkpoint['stages'] = dict(current=self.current, plan=self.plan.outline(), seeds=self._seeds, best=best)
+        stages = dict(current=self.current, plan=self.plan.outline(), seeds=self._seeds, best=best)
+        checkpoint['stages'] = stages | dict(loss={} if self._loss is None else dict(self._loss.state_dict()))
 
     def before_train_epoch(self, runner: Runner) -> None:
         """Enter the stage to which the epoch belongs."""
