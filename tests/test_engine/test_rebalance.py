@@ -189,7 +189,7 @@ def test_table_is_what_testing_the_saved_rule_measures(tmp_path, head):
     assert outcome.centroids == 'training set'
     assert outcome.shot_groups == dict(many=60, few=20, edges='exclusive')
     assert set(outcome.left_out) == ({'tau-norm', 'ncm-euclidean'} if head == 'cosine' else set())
-    pipeline = cfg.val_dataloader.dataset.dataset.pipeline
+    pipeline = cfg.val_dataloader.dataset.pipeline
     clean = cfg.train_dataloader.to_dict() | dict(sampler=dict(type='DefaultSampler', shuffle=False))
     clean['dataset']['dataset']['pipeline'] = pipeline
     features, labels = features_of(model, clean)
