@@ -110,9 +110,10 @@ def test_parts_for_different_numbers_of_classes_are_named() -> None:
             return [0, 1, 2]
 
     model = nn.ModuleList([LDAMLoss(3), BalancedSoftmaxLoss(4)])
-    runner = SimpleNamespace(model=model, hooks=[], train_dataloader=SimpleNamespace(dataset=Unnamed()))
+    hook = ClassCountsHook()
+    runner = SimpleNamespace(model=model, hooks=[hook], train_dataloader=SimpleNamespace(dataset=Unnamed()))
     with pytest.raises(ConfigError, match=r'LDAMLoss\.num_classes=3, BalancedSoftmaxLoss\.num_classes=4'):
-        ClassCountsHook().before_train(runner)
+        hook.before_train(runner)
 
 
 @pytest.mark.parametrize('loss', ['FocalLoss', 'SeesawLoss'])
