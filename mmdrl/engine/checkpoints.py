@@ -12,6 +12,7 @@ from mmengine.logging import print_log
 from mmengine.runner import find_latest_checkpoint
 from torch import Tensor, nn
 
+from mmdrl.datasets.preparation import disk_errors, new_file
 from mmdrl.errors import DataError
 from mmdrl.safe_globals import register_safe_globals
 
@@ -122,3 +123,17 @@ def check_belongs(
             f'The checkpoint {path} does not belong to this config: {first}, and {tuple(wanted[name].shape)} in the '
             f'model ({len(wrong) + len(missing)} of {len(wanted)} entries differ).'
         )
+
+
+def write_checkpoint(content: dict[str, Any], path: Path) -> None:
+    """Write a checkpoint whole or not at all; behind a link, where that leads.
+
+    Raises:
+        DataError: If the disk or the rights do not allow it.
+    """
+    path = path.resolve()
+    with disk_errors(f'Writing {path}'), new_file(path) as stream:
+        try:
+            torch.save(content, stream)
+        except RuntimeError as error:  # how torch's archives say that a disk is full
+            raise OSError(28, str(error)) from error

@@ -11,7 +11,6 @@ from torch import nn
 
 from mmdrl.errors import ConfigError
 
-from .dataset_copies import copied
 from .dry_run import DryRunner
 from .hooks import TwoStageHook
 from .learning_rates import learning_rates
@@ -19,7 +18,8 @@ from .model_parts import frozen_parts
 from .preflight import wrapped_datasets
 from .run import build_runner, start
 from .stages import Stage, StagePlan
-from .stages.head import merged
+from .stages.head import head_config
+from .stages.images import mixing_parts
 from .stages.schedule import optim_config
 from .stages.stage import plain
 
@@ -102,7 +102,7 @@ def _describe(runner: DryRunner, plan: StagePlan, index: int) -> dict[str, Any]:
         batch_size=runner.train_dataloader.batch_size or runner.train_dataloader.batch_sampler.batch_size,
         sampler=plan.sampler_at(index) or runner.cfg.train_dataloader.get('sampler'),
         pipeline=stage.pipeline or _pipeline(runner.cfg),
-        mixing=_mixing(model, runner.train_dataloader.dataset),
+        mixing=mixing_parts(model, runner.train_dataloader.dataset),
         **_head(runner, plan, index),
         parameters=sum(p.numel() for p in model.parameters()),
         learned=sum(p.numel() for p in model.parameters() if p.requires_grad),
@@ -131,25 +131,10 @@ def _pipeline(cfg: Config) -> list[dict[str, Any]] | None:
     return next((part['pipeline'] for part in parts if isinstance(part.get('pipeline'), list)), None)
 
 
-def _mixing(model: nn.Module, dataset: Any) -> list[str]:
-    """What mixes images: names of batch augmentations and data sets."""
-    names: list[str] = []
-    copied(dataset, lambda part: names.append(type(part).__name__) if getattr(part, 'is_mixing', False) else None)
-    preprocessor = getattr(model, 'data_preprocessor', None)
-    augments = getattr(preprocessor, 'batch_augments', None)
-    if augments is not None:
-        parts = getattr(augments, 'augments', None) or [preprocessor]
-        names += [type(part).__name__ for part in parts]
-    return names
-
-
 def _head(runner: DryRunner, plan: StagePlan, index: int) -> dict[str, Any]:
     """Head, classifier and losses of a stage."""
     head: Any = getattr(runner.model, 'head', None)
-    config = dict((runner.cfg.model or {}).get('head') or {})
-    for stage in plan.stages[: index + 1]:
-        if stage.head is not None:
-            config = merged(config, stage.head)
+    config = head_config(runner.cfg, plan, index)
     loss = getattr(head, 'loss_module', None)
     kind = None if loss is None else dict(type=type(loss).__name__)
     fc = getattr(head, 'fc', None)

@@ -115,10 +115,15 @@ def initialise_anew(model: nn.Module, module: nn.Module) -> None:
         module.load_state_dict(twin.get_submodule(name).state_dict())
     else:
         _start(module)
+    broadcast_state(module)
+
+
+@torch.no_grad()
+def broadcast_state(module: nn.Module) -> None:
+    """Give all processes the parameters and buffers of the first."""
     if is_distributed():
         for tensor in [*module.parameters(), *module.buffers()]:
-            with torch.no_grad():
-                broadcast(tensor.data)
+            broadcast(tensor.data)
 
 
 def _start(module: nn.Module) -> None:

@@ -18,12 +18,13 @@ from torch import nn
 from torch.nn.functional import linear
 
 import mmdrl.engine.rebalance.sweep as sweep
+from mmdrl.engine.checkpoints import write_checkpoint
 from mmdrl.engine.config import load_config
 from mmdrl.engine.features import extract_features
 from mmdrl.engine.rebalance import Rule, rebalance
 from mmdrl.engine.rebalance.classifier import last_layer
 from mmdrl.engine.rebalance.rules import changed_entries, why_not
-from mmdrl.engine.rebalance.save import new_checkpoint, write_checkpoint
+from mmdrl.engine.rebalance.save import new_checkpoint
 from mmdrl.engine.run import evaluate, train_model
 from mmdrl.errors import ConfigError, DataError, MMDRLError
 from mmdrl.evaluation import ShotAccuracy

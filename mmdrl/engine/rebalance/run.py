@@ -14,7 +14,7 @@ from mmengine.runner import CheckpointLoader, Runner
 from rich.console import Console
 from rich.progress import track
 
-from mmdrl.engine.checkpoints import read_checkpoint
+from mmdrl.engine.checkpoints import read_checkpoint, write_checkpoint
 from mmdrl.engine.features import extract_features
 from mmdrl.engine.held_out import shows_same_images
 from mmdrl.engine.model_parts import unwrap
@@ -26,7 +26,7 @@ from mmdrl.errors import ConfigError, DataError, MMDRLError
 from .classes import class_centroids, class_counts, shot_settings
 from .classifier import last_layer
 from .rules import Rule, changed_entries, why_not
-from .save import check_target, new_checkpoint, write_checkpoint
+from .save import check_target, new_checkpoint
 from .sweep import accuracies, best_of, check_metric, predicted_labels
 
 

@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from mmdrl.datasets.preparation import disk_errors, new_file
+from mmdrl.datasets.preparation import disk_errors
 from mmdrl.errors import ConfigError, DataError
 
 _OF_TRAINING = ('epoch', 'iter')  # without them nothing resumes
@@ -52,17 +51,3 @@ def new_checkpoint(
     state |= {name: value.cpu().clone() for name, value in changes.items()}
     meta = {key: value for key, value in (content.get('meta') or {}).items() if key not in _OF_TRAINING}
     return dict(meta=meta | dict(rebalance=record), state_dict=state, class_counts=class_counts.tolist())
-
-
-def write_checkpoint(content: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint whole or not at all; behind a link, where that leads.
-
-    Raises:
-        DataError: If the disk or the rights do not allow it.
-    """
-    path = path.resolve()
-    with disk_errors(f'Writing {path}'), new_file(path) as stream:
-        try:
-            torch.save(content, stream)
-        except RuntimeError as error:  # how torch's archives say that a disk is full
-            raise OSError(28, str(error)) from error

@@ -4,16 +4,14 @@ Best by a metric of the validation, never of the test set. The weights lie in a 
 checkpoint says which they are.
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
-import torch
-from mmengine.dist import broadcast, is_distributed, is_main_process
+from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
-from mmdrl.engine.checkpoints import read_checkpoint
-from mmdrl.engine.model_parts import unwrap
+from mmdrl.engine.checkpoints import read_checkpoint, write_checkpoint
+from mmdrl.engine.model_parts import broadcast_state, unwrap
 from mmdrl.errors import ConfigError, DataError
 
 from .stage import LoadBest, Stage
@@ -68,8 +66,7 @@ class BestWeights:
                 state_dict={name: value.cpu() for name, value in unwrap(runner.model).state_dict().items()},
                 meta=dict(epoch=runner.epoch, stage=self.stage.name, metric=metric, score=value),
             )
-            torch.save(content, path.with_suffix('.part'))
-            os.replace(path.with_suffix('.part'), path)
+            write_checkpoint(content, path)
 
     def load(self, runner: Runner) -> None:
         """Give all processes the best weights.
@@ -92,10 +89,7 @@ class BestWeights:
                 f'Best weights of stage {self.stage.name!r}: epoch {meta["epoch"]}, '
                 f'{meta["metric"]} {meta["score"]:.4g}.'
             )
-        if is_distributed():
-            with torch.no_grad():
-                for tensor in model.state_dict().values():
-                    broadcast(tensor)
+        broadcast_state(model)
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps."""

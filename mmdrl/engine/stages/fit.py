@@ -17,7 +17,7 @@ from mmdrl.models.losses import build_loss
 from .best import not_measured
 from .counted import check_counted
 from .head import stage_head
-from .images import mixes
+from .images import mixing_parts
 from .plan import StagePlan
 from .schedule import check_schedule
 from .stage import Stage
@@ -85,13 +85,14 @@ def check_stage(runner: Runner, model: nn.Module, stage: Stage) -> None:
             f'Stage {stage.name!r}: {type(loss).__name__} has parameters to learn, which the optimiser that runs does '
             'not know. Give the stage an lr.'
         )
-    if not stage.mixing and not mixes(model, runner.train_loop.dataloader.dataset):
+    mixing = mixing_parts(model, runner.train_loop.dataloader.dataset)
+    if not stage.mixing and not mixing:
         raise ConfigError(
             f'Stage {stage.name!r}: mixing=False switches nothing off, as neither the data preprocessor '
             '(batch_augments) nor the training set mixes images. Leave it out.'
         )
     has_dr_loss = any(scale['loss_dr'] for head, scale in scales if isinstance(head, DRHead) and head.dr_loss)
-    if stage.mixing and has_dr_loss and mixes(model, runner.train_loop.dataloader.dataset):
+    if stage.mixing and has_dr_loss and mixing:
         raise ConfigError(
             f'Stage {stage.name!r} has the DR loss, which needs one label per image, and mixes images. Give the stage '
             'mixing=False, or loss_weights=dict(loss_dr=0.).'

@@ -6,12 +6,11 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import broadcast, is_distributed
 from mmengine.model import BaseModule
 from mmengine.runner import Runner
 from torch import nn
 
-from mmdrl.engine.model_parts import unwrap
+from mmdrl.engine.model_parts import broadcast_state, unwrap
 from mmdrl.errors import ConfigError
 from mmdrl.models.class_counts import KeepsClassCounts
 from mmdrl.registry import MODELS
@@ -24,6 +23,17 @@ def merged(base: Any, changes: dict[str, Any]) -> dict[str, Any]:
     whole = Config(dict(part=deepcopy(base)))
     whole.merge_from_dict(dict(part=deepcopy(changes)))
     return dict(whole.part.to_dict())
+
+
+def head_config(cfg: Any, plan: StagePlan, index: int) -> dict[str, Any]:
+    """Config of the head in a stage: that of the run with the changes of all stages so far; empty if it has none."""
+    config = (cfg.get('model') or {}).get('head')
+    if not isinstance(config, dict):
+        return {}
+    for stage in plan.stages[: index + 1]:
+        if stage.head is not None:
+            config = merged(config, stage.head)
+    return dict(config)
 
 
 def stage_head(cfg: Any, plan: StagePlan, index: int, old: nn.Module) -> nn.Module | None:
@@ -42,10 +52,12 @@ def stage_head(cfg: Any, plan: StagePlan, index: int, old: nn.Module) -> nn.Modu
     Raises:
         ConfigError: If it cannot be built, or is for other classes or features.
     """
-    changes = [stage.head for stage in plan.stages[: index + 1] if stage.head is not None]
-    if not changes:
+    if all(stage.head is None for stage in plan.stages[: index + 1]):
         return None
-    new = _built(_changed(cfg, changes, plan[index].name), plan[index].name)
+    config = head_config(cfg, plan, index)
+    if not config:
+        raise ConfigError(f'Stage {plan[index].name!r} changes the head, but the config has no model.head to change.')
+    new = _built(config, plan[index].name)
     for size in ('num_classes', 'in_channels'):
         before, now = getattr(old, size, None), getattr(new, size, None)
         if before is not None and now is not None and before != now:
@@ -61,10 +73,7 @@ def stage_head(cfg: Any, plan: StagePlan, index: int, old: nn.Module) -> nn.Modu
         known.pop(name, None)  # nothing would learn it any more: a cosine classifier takes no bias from a linear one
     new.load_state_dict({k: v for k, v in old.state_dict().items() if _fits(v, known.get(k))}, strict=False)
     hand_on_class_counts(old, new)
-    if is_distributed():
-        for tensor in [*new.parameters(), *new.buffers()]:
-            with torch.no_grad():
-                broadcast(tensor.data)
+    broadcast_state(new)
     return new
 
 
@@ -98,15 +107,6 @@ def hand_on_class_counts(source: nn.Module, target: nn.Module) -> None:
     for module in target.modules():
         if known is not None and isinstance(module, KeepsClassCounts) and not module.has_own_class_counts:
             module.set_class_counts(known.class_counts)
-
-
-def _changed(cfg: Any, changes: list[dict[str, Any]], stage: str) -> dict[str, Any]:
-    config = (cfg.get('model') or {}).get('head')
-    if not isinstance(config, dict):
-        raise ConfigError(f'Stage {stage!r} changes the head, but the config has no model.head to change.')
-    for change in changes:
-        config = merged(config, change)
-    return config
 
 
 def _built(config: dict[str, Any], stage: str) -> nn.Module:

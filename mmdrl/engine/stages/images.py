@@ -44,11 +44,16 @@ def stage_loader(runner: Runner, plan: StagePlan, index: int) -> DataLoader:
     return loader
 
 
-def mixes(model: nn.Module, dataset: Any) -> bool:
-    """Whether images are mixed, in the data preprocessor of the model or by a data set."""
-    found: list[bool] = []
-    copied(dataset, lambda part: found.append(bool(getattr(part, 'is_mixing', False))))
-    return any(found) or getattr(getattr(model, 'data_preprocessor', None), 'batch_augments', None) is not None
+def mixing_parts(model: nn.Module, dataset: Any) -> list[str]:
+    """Names of what mixes images: batch augmentations of the data preprocessor, and data sets."""
+    names: list[str] = []
+    copied(dataset, lambda part: names.append(type(part).__name__) if getattr(part, 'is_mixing', False) else None)
+    preprocessor = getattr(model, 'data_preprocessor', None)
+    augments = getattr(preprocessor, 'batch_augments', None)
+    if augments is not None:
+        parts = getattr(augments, 'augments', None) or [preprocessor]
+        names += [type(part).__name__ for part in parts]
+    return names
 
 
 class BatchMixing:
