@@ -29,6 +29,8 @@ def test_missing_data_leave_open_what_only_they_tell(tmp_path, monkeypatch):
     assert 'Expected the data set in the folder data/imagenet' in printed(
         described('configs/drl_r50_imagenet-lt.py'), 'r', 500
     )
+    # num_samples='images' of images that were not read.
+    assert {stage['iterations'] for stage in described('configs/drl_r50_imagenet-lt.py')['stages']} == {None}
     assert list(tmp_path.iterdir()) == []
 
 

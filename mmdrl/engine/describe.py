@@ -121,7 +121,7 @@ def _is_length_known(runner: DryRunner, plan: StagePlan, index: int) -> bool:
     """Whether the epoch is as long as the loader says, which may stand on data that were not read."""
     loader = runner.cfg.train_dataloader
     sampler = plan.sampler_at(index) or loader.get('sampler') or {}
-    if 'train_dataloader' not in runner.unread or sampler.get('num_samples'):
+    if 'train_dataloader' not in runner.unread or isinstance(sampler.get('num_samples'), int):
         return True
     return plan[index].sampler is None and bool(loader.get('num_batch_per_epoch'))
 

@@ -56,6 +56,13 @@ def test_processes_share_one_order_by_turns(processes, name, world_size, num_sam
 
 
 @every_sampler
+def test_epoch_can_be_as_long_as_there_are_images(name):
+    sampler = build(name, num_samples='images', seed=0)
+    assert len(sampler) == len(list(sampler)) == 58
+    assert list(sampler) == list(build(name, num_samples=58, seed=0))
+
+
+@every_sampler
 def test_seed_and_epoch_decide_the_order(name):
     sampler = build(name, seed=3)
     first = list(sampler)
@@ -202,9 +209,10 @@ def test_epoch_cut_short_by_the_loader_leaves_the_sampler_as_it_is(name):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (dict(num_samples=0), 'num_samples must be a whole number of at least 1, got 0'),
-        (dict(num_samples=8.5), 'num_samples must be a whole number of at least 1, got 8.5'),
-        (dict(num_samples='8'), "num_samples must be a whole number of at least 1, got '8'"),
+        (dict(num_samples=0), "num_samples must be a whole number of at least 1, 'images' or None, got 0"),
+        (dict(num_samples=8.5), "num_samples must be a whole number of at least 1, 'images' or None, got 8.5"),
+        (dict(num_samples='image'), "num_samples must be a whole number of at least 1, 'images' or None, got 'image'"),
+        (dict(num_samples=True), "num_samples must be a whole number of at least 1, 'images' or None, got True"),
         (dict(seed=-1), 'seed must be a whole number of at least 0, got -1'),
         (dict(seed=0.5), 'seed must be a whole number of at least 0, got 0.5'),
     ],

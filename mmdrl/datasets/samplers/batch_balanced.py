@@ -9,7 +9,7 @@ from mmdrl.datasets.arguments import check_whole
 from mmdrl.errors import ConfigError
 from mmdrl.registry import DATA_SAMPLERS
 
-from .class_sampler import ClassSampler
+from .class_sampler import ClassSampler, NumSamples
 from .rounds import order_by_rounds
 
 
@@ -29,7 +29,7 @@ class BatchBalancedSampler(ClassSampler):
         classes_per_batch: P, at most the number of classes.
         samples_per_class: S, at least 1. More than a class has repeats some.
         num_samples: Length of an epoch over all processes; if it is no multiple of P x S, the last block is cut
-            short. None: the number of images, rounded up to whole blocks.
+            short, as ``'images'`` may leave it. None: the number of images, rounded up to whole blocks.
         seed: Of the order, at least 0. None: one that all processes agree on.
 
     Attributes:
@@ -47,7 +47,7 @@ class BatchBalancedSampler(ClassSampler):
         dataset: Sized,
         classes_per_batch: int,
         samples_per_class: int,
-        num_samples: int | None = None,
+        num_samples: NumSamples = None,
         seed: int | None = None,
     ):
         check_whole('classes_per_batch', classes_per_batch, 1)

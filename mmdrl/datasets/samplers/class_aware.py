@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from mmdrl.datasets.arguments import check_whole
 from mmdrl.registry import DATA_SAMPLERS
 
-from .class_sampler import ClassSampler
+from .class_sampler import ClassSampler, NumSamples
 from .rounds import order_by_rounds
 
 
@@ -24,7 +24,8 @@ class ClassAwareSampler(ClassSampler):
         dataset: Data set that tells its labels.
         samples_per_class: Images in a row of one class, at least 1. More than the class has repeats some.
         num_samples: Length of an epoch over all processes. None: size of the largest class times K, as in the
-            released code, so that every image is drawn. The last visit is cut short if it does not fit.
+            released code, so that every image is drawn. ``'images'``: the number of images, so that an epoch costs what
+            a plain one does. The last visit is cut short if it does not fit.
         seed: Of the order, at least 0. None: one that all processes agree on.
 
     Raises:
@@ -39,7 +40,7 @@ class ClassAwareSampler(ClassSampler):
         self,
         dataset: Sized,
         samples_per_class: int = 4,
-        num_samples: int | None = None,
+        num_samples: NumSamples = None,
         seed: int | None = None,
     ):
         check_whole('samples_per_class', samples_per_class, 1)

@@ -7,6 +7,7 @@ restart.
 
 from collections.abc import Iterator, Sized
 from itertools import chain
+from typing import Literal
 
 import numpy as np
 from mmengine.dist import get_dist_info, sync_random_seed
@@ -23,6 +24,8 @@ from .passes import group_by_class
 # Positions turned into Python integers at a time: those cost more than four times their place in an array.
 PIECE = 2**16
 
+NumSamples = int | Literal['images'] | None
+
 
 class ClassSampler(Sampler[int]):
     """A sampler whose order follows from the images of each class; a subclass writes :meth:`draw`.
@@ -30,7 +33,8 @@ class ClassSampler(Sampler[int]):
     Args:
         dataset: Data set whose labels :func:`mmdrl.datasets.dataset_labels` can tell. ``num_batch_per_epoch``
             does not limit it: give ``num_samples``.
-        num_samples: Length of an epoch over all processes. None: what the sampler has as its default.
+        num_samples: Length of an epoch over all processes. ``'images'``: as many as the data set has images, so that
+            an epoch costs what a plain one does. None: what the sampler has as its default.
         seed: Of the order, at least 0. None: one that all processes agree on.
 
     Attributes:
@@ -43,14 +47,17 @@ class ClassSampler(Sampler[int]):
         DataError: If a class below the largest label has no image.
     """
 
-    def __init__(self, dataset: Sized, num_samples: int | None = None, seed: int | None = None):
-        if num_samples is not None:
-            check_whole('num_samples', num_samples, 1)
+    def __init__(self, dataset: Sized, num_samples: NumSamples = None, seed: int | None = None):
+        if num_samples is not None and num_samples != 'images':
+            check_whole('num_samples', num_samples, 1, ", 'images' or None")
         if seed is not None:
             check_whole('seed', seed, 0)
         labels = dataset_labels(whole_dataset(dataset))
         self.classes = group_by_class(labels, where=f'The labels of {type(dataset).__name__}')
-        self.num_samples = self.default_num_samples() if num_samples is None else int(num_samples)
+        if num_samples is None:
+            self.num_samples = self.default_num_samples()
+        else:
+            self.num_samples = len(self.classes.positions) if num_samples == 'images' else int(num_samples)
         self.rank, self.world_size = get_dist_info()
         if self.num_samples < self.world_size:
             raise ConfigError(

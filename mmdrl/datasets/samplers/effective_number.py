@@ -11,7 +11,7 @@ from mmdrl.errors import ConfigError
 from mmdrl.functional import class_weights
 from mmdrl.registry import DATA_SAMPLERS
 
-from .class_sampler import ClassSampler
+from .class_sampler import ClassSampler, NumSamples
 from .shares import order_by_shares
 
 
@@ -38,7 +38,7 @@ class EffectiveNumberSampler(ClassSampler):
     weighs the loss.
     """
 
-    def __init__(self, dataset: Sized, beta: float = 0.9999, num_samples: int | None = None, seed: int | None = None):
+    def __init__(self, dataset: Sized, beta: float = 0.9999, num_samples: NumSamples = None, seed: int | None = None):
         check_finite('beta', beta)
         if not 0 <= beta < 1:
             raise ConfigError(f'beta must lie in [0, 1), got {beta}. Towards 1 the classes are drawn alike.')

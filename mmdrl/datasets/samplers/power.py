@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from mmdrl.datasets.arguments import check_finite
 from mmdrl.registry import DATA_SAMPLERS
 
-from .class_sampler import ClassSampler
+from .class_sampler import ClassSampler, NumSamples
 from .shares import order_by_shares
 
 
@@ -37,7 +37,7 @@ class PowerSampler(ClassSampler):
     family as in Kang et al., "Decoupling Representation and Classifier", ICLR 2020, equation 1.
     """
 
-    def __init__(self, dataset: Sized, power: float = 0.0, num_samples: int | None = None, seed: int | None = None):
+    def __init__(self, dataset: Sized, power: float = 0.0, num_samples: NumSamples = None, seed: int | None = None):
         check_finite('power', power)
         self.power = float(power)
         super().__init__(dataset, num_samples, seed)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from mmdrl.datasets.arguments import check_whole
 from mmdrl.registry import DATA_SAMPLERS
 
-from .class_sampler import ClassSampler
+from .class_sampler import ClassSampler, NumSamples
 from .shares import order_by_shares
 
 
@@ -44,7 +44,7 @@ class ProgressiveSampler(ClassSampler):
         dataset: Sized,
         num_epochs: int,
         begin: int = 0,
-        num_samples: int | None = None,
+        num_samples: NumSamples = None,
         seed: int | None = None,
     ):
         check_whole('num_epochs', num_epochs, 1)
