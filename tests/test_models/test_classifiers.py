@@ -45,7 +45,19 @@ def test_factors_of_one_are_the_plain_classifier(features: torch.Tensor, generat
 
 def test_tau_of_zero_is_the_plain_classifier(features: torch.Tensor, generator: torch.Generator) -> None:
     layer = plain(generator)
-    assert torch.equal(loaded(TauNormClassifier, layer, tau=0.0)(features), layer(features))
+    assert torch.equal(loaded(TauNormClassifier, layer, tau=0.0).eval()(features), layer(features))
+
+
+def test_tau_changes_predictions_and_not_training(features: torch.Tensor, generator: torch.Generator) -> None:
+    layer = plain(generator)
+    classifier = loaded(TauNormClassifier, layer, tau=1.0)
+    assert torch.equal(classifier.train()(features), layer(features))
+    classifier(features).square().sum().backward()
+    layer(features).square().sum().backward()
+    assert torch.equal(classifier.weight.grad, layer.weight.grad)
+    assert torch.equal(classifier.bias.grad, layer.bias.grad)
+    assert not torch.allclose(classifier.eval()(features), layer(features))
+    assert torch.equal(classifier.train()(features), layer(features))
 
 
 def test_factors_multiply_score_and_bias(features: torch.Tensor, generator: torch.Generator) -> None:
@@ -73,8 +85,8 @@ def test_rows_are_divided_by_a_power_of_their_length(
 ) -> None:
     layer = plain(generator)
     lengths = layer.weight.detach().square().sum(dim=1).sqrt() ** tau
-    assert_close(loaded(TauNormClassifier, layer, tau=tau)(features), layer(features) / lengths)
-    alone = TauNormClassifier(4, 3, tau=tau, bias=False)
+    assert_close(loaded(TauNormClassifier, layer, tau=tau).eval()(features), layer(features) / lengths)
+    alone = TauNormClassifier(4, 3, tau=tau, bias=False).eval()
     alone.load_state_dict(dict(weight=layer.weight))
     assert_close(alone(features), (features @ layer.weight.T) / lengths)
 
@@ -168,15 +180,17 @@ def test_it_can_be_initialised_anew(kind: type[nn.Linear], settings: dict) -> No
 
 
 @every_kind
-def test_it_compiles_as_one_graph(kind: type[nn.Linear], features: torch.Tensor) -> None:
-    classifier = kind(4, 3)
+@pytest.mark.parametrize('is_training', [True, False], ids=['training', 'eval'])
+def test_it_compiles_as_one_graph(kind: type[nn.Linear], is_training: bool, features: torch.Tensor) -> None:
+    classifier = kind(4, 3).train(is_training)
     compiled = torch.compile(classifier, backend='eager', fullgraph=True)
     assert torch.equal(compiled(features), classifier(features))
 
 
 @every_kind
-def test_training_step_reads_nothing_from_the_device(kind: type[nn.Linear]) -> None:
-    classifier = kind(4, 3).to('meta')
+@pytest.mark.parametrize('is_training', [True, False], ids=['training', 'eval'])
+def test_step_reads_nothing_from_the_device(kind: type[nn.Linear], is_training: bool) -> None:
+    classifier = kind(4, 3).to('meta').train(is_training)
     classifier(torch.randn(2, 4, device='meta')).sum().backward()
     assert all(parameter.grad is not None for parameter in classifier.parameters())
 

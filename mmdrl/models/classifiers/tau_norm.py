@@ -12,12 +12,13 @@ from mmdrl.registry import MODELS
 
 @MODELS.register_module()
 class TauNormClassifier(nn.Linear):
-    r"""Linear classifier whose rows are brought nearer to one length.
+    r"""Linear classifier that is trained as it is, and predicts with rows brought nearer to one length.
 
-    Classes of many images tend to have long rows :math:`w_c`, and score high by that. Each row and its bias are divided
-    by :math:`|w_c|^\tau`. A plain classifier is trained first; its checkpoint loads into this one, and
-    :func:`mmdrl.functional.tau_normalized` is what happens to it then, at every forward pass. Kang et al. have no bias:
-    so it is with ``bias=False``.
+    Classes of many images tend to have long rows :math:`w_c`, and score high by that. In training mode this is the
+    plain classifier; in eval mode each row and its bias are divided by :math:`|w_c|^\tau`, by
+    :func:`mmdrl.functional.tau_normalized`. Weights and checkpoint are those of the plain one, and either loads into
+    the other. A stage that freezes the classifier keeps it in eval mode, and so trains the rest on normalised scores.
+    Kang et al. have no bias: so it is with ``bias=False``.
 
     Args:
         in_features: D.
@@ -38,7 +39,9 @@ class TauNormClassifier(nn.Linear):
         self.tau = tau
 
     def forward(self, features: Tensor) -> Tensor:
-        """Scores, shape ``(B, K)``, of features, shape ``(B, D)``."""
+        """Scores, shape ``(B, K)``, of features, shape ``(B, D)``: plain in training, normalised in eval mode."""
+        if self.training:
+            return super().forward(features)
         return linear(features, *tau_normalized(self.weight, self.bias, self.tau))
 
     def extra_repr(self) -> str:
