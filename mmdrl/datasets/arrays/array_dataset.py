@@ -9,6 +9,7 @@ from collections.abc import Hashable
 from typing import Any
 
 from mmdrl.datasets.arrays.array_file import read_arrays
+from mmdrl.datasets.arrays.channel_order import ChannelOrder, checked_order, in_order
 from mmdrl.datasets.arrays.mapped_images import MappedImages
 from mmdrl.datasets.columns import Column, ColumnDataset
 from mmdrl.datasets.labels import check_labels
@@ -28,15 +29,25 @@ class ArrayDataset(ColumnDataset):
             give the position of each image in the set that these were cut from. Or a ``.npy`` file: the images.
         data_root: Folder of a relative ``data_file`` and ``labels_file``.
         labels_file: ``.npy`` file with the labels for a ``.npy`` of images.
+        channel_order: Of images of three channels, which are RGB in the file. ``'bgr'`` hands them out as MMPretrain
+            loads files: a model trained on these, with ``to_rgb=True``, then sees the same in an image file.
         **kwargs: Of :class:`mmpretrain.datasets.BaseDataset`, such as ``pipeline`` and ``test_mode``.
 
     Raises:
-        ConfigError: If ``labels_file`` does not go with ``data_file``.
+        ConfigError: If ``labels_file`` does not go with ``data_file``, or there is no such order.
         DataError: If a file is missing or is not what is described above. The pixels of an ``.npz`` are
             compared with its checksum; a ``.npy`` has none.
     """
 
-    def __init__(self, data_file: str, data_root: str = '', labels_file: str = '', **kwargs: Any):
+    def __init__(
+        self,
+        data_file: str,
+        data_root: str = '',
+        labels_file: str = '',
+        channel_order: ChannelOrder = 'rgb',
+        **kwargs: Any,
+    ):
+        self.channel_order = checked_order(channel_order)
         self.labels_file = os.path.join(data_root, labels_file) if labels_file else ''
         super().__init__(ann_file=data_file, data_root=data_root, **kwargs)
 
@@ -48,7 +59,7 @@ class ArrayDataset(ColumnDataset):
         num_classes = len(self.CLASSES) if self.CLASSES is not None else None
         check_labels(arrays.labels, num_classes, where=f"'labels' of {self.labels_file or self.ann_file}")
         self._index = arrays.index
-        return {'img': arrays.images, 'gt_label': arrays.labels}
+        return {'img': in_order(arrays.images, self.channel_order), 'gt_label': arrays.labels}
 
     def image_source(self) -> Hashable:
         """The file of the images."""
@@ -58,6 +69,7 @@ class ArrayDataset(ColumnDataset):
         """The file, and whether its images are mapped."""
         body = [f'Data file: \t{self.ann_file}']
         if self._fully_initialized:
-            is_mapped = isinstance(self._columns['img'], MappedImages)
+            images: Any = self._columns['img']
+            is_mapped = isinstance(getattr(images, 'images', images), MappedImages)
             body.append(f'Images: \t{"mapped, shared by all processes" if is_mapped else "in memory"}')
         return body

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from mmdrl.datasets.arrays.array_file import read_arrays
 from mmdrl.datasets.arrays.array_pickle import read_array_pickle
+from mmdrl.datasets.arrays.channel_order import ChannelOrder, checked_order, in_order
 from mmdrl.datasets.columns import Column, ColumnDataset
 from mmdrl.datasets.labels import check_labels
 from mmdrl.errors import ConfigError, DataError
@@ -36,7 +37,7 @@ _LABELS = {10: 'labels', 100: 'fine_labels'}
 
 @DATASETS.register_module()
 class CIFAR(ColumnDataset):
-    """CIFAR-10 or CIFAR-100; a sample has ``img`` (32, 32, 3) uint8 in RGB, ``gt_label`` and ``sample_idx``.
+    """CIFAR-10 or CIFAR-100; a sample has ``img`` (32, 32, 3) uint8, ``gt_label`` and ``sample_idx``.
 
     Takes ``cifar100_train.npz`` (``images``, ``labels``, of a part of it also ``index``) below ``data_root``, which
     all processes share, else the original ``cifar-100-python/train``, and the like for CIFAR-10 and the test split.
@@ -46,10 +47,12 @@ class CIFAR(ColumnDataset):
         split: ``'train'`` (50,000 images) or ``'test'`` (10,000).
         data_root: Folder that holds one of the two.
         check_numbers: Whether the images per class must be those published.
+        channel_order: ``'rgb'`` as published, or ``'bgr'`` as MMPretrain loads files: a model trained on these, with
+            ``to_rgb=True``, then sees the same in an image file.
         **kwargs: Of :class:`mmpretrain.datasets.BaseDataset`, such as ``pipeline`` and ``test_mode``.
 
     Raises:
-        ConfigError: If there is no such set or split.
+        ConfigError: If there is no such set, split or order.
         DataError: If neither is there, or what is there is not CIFAR.
     """
 
@@ -59,6 +62,7 @@ class CIFAR(ColumnDataset):
         split: CIFARSplit = 'train',
         data_root: str = 'data/cifar',
         check_numbers: bool = True,
+        channel_order: ChannelOrder = 'rgb',
         lazy_init: bool = False,
         **kwargs: Any,
     ):
@@ -66,6 +70,7 @@ class CIFAR(ColumnDataset):
         self.num_classes = num_classes
         self.split = split
         self.check_numbers = check_numbers
+        self.channel_order = checked_order(channel_order)
         super().__init__(ann_file='', data_root=data_root, lazy_init=True, **kwargs)
         self._metainfo.setdefault('classes', tuple(CIFAR10_CATEGORIES if num_classes == 10 else CIFAR100_CATEGORIES))
         if not lazy_init:
@@ -99,7 +104,7 @@ class CIFAR(ColumnDataset):
             '' if self.source == array_file else ' (in memory; workers would share the .npz of tools/prepare_data.py)'
         )
         MMLogger.get_current_instance().info(f'CIFAR-{self.num_classes} {self.split}: {self.source}{hint}')
-        return {'img': images, 'gt_label': labels}
+        return {'img': in_order(images, self.channel_order), 'gt_label': labels}
 
     def image_source(self) -> Hashable:
         """The file or folder that was read, and the split."""
