@@ -1,6 +1,7 @@
-# The protocol of the released code in one run; README.md has what differs and why. Unverified until measured.
+# The protocol of the released code of Samuel & Chechik, ICCV 2021, in one run. README.md has what differs and why.
+# Unverified until measured.
 _base_ = [
-    '../_base_/datasets/cifar100_lt_autoaugment.py',
+    '../_base_/datasets/cifar100_lt.py',
     '../_base_/models/resnet32_cifar.py',
     '../_base_/schedules/sgd_200e_cifar.py',
     '../_base_/default_runtime.py',

@@ -1,6 +1,6 @@
-# The control of drl-la: the same recipe without the DR loss.
+# Logit adjustment of Menon et al., ICLR 2021, with a cosine classifier: the control of drl-la.
 _base_ = [
-    '../_base_/datasets/cifar100_lt_autoaugment.py',
+    '../_base_/datasets/cifar100_lt.py',
     '../_base_/models/resnet32_cifar.py',
     '../_base_/schedules/sgd_200e_cifar.py',
     '../_base_/default_runtime.py',

@@ -1,4 +1,4 @@
-# Ren et al., "Balanced Meta-Softmax for Long-Tailed Visual Recognition", NeurIPS 2020, without its meta sampler.
+# Balanced softmax of Ren et al., NeurIPS 2020, without its meta sampler.
 _base_ = ['./ce_r8_digits-lt-ir50.py']
 
 model = dict(head=dict(loss=dict(type='mmdrl.BalancedSoftmaxLoss')))

@@ -1,7 +1,12 @@
-# cRT (Kang et al., "Decoupling Representation and Classifier", ICLR 2020): cross-entropy to the end of its schedule,
-# then a classifier of new weights on classes drawn equally often.
-_base_ = ['./ce_r8_digits-lt-ir50.py']
+# cRT of Kang et al., ICLR 2020: cross-entropy to the end of its schedule, then a new classifier, class-aware.
+_base_ = [
+    '../_base_/datasets/digits_lt_ir50.py',
+    '../_base_/models/resnet8_digits.py',
+    '../_base_/schedules/sgd_50e_digits.py',
+    '../_base_/default_runtime.py',
+]
 
+env_cfg = dict(num_threads=1)
 default_hooks = dict(
     stages=dict(
         type='mmdrl.TwoStageHook',

@@ -1,4 +1,4 @@
-# Plain cross-entropy on the long tail as it is: the floor to compare with.
+# Cross-entropy, plain sampling. The floor to compare with.
 _base_ = [
     '../_base_/datasets/digits_lt_ir50.py',
     '../_base_/models/resnet8_digits.py',

@@ -1,4 +1,4 @@
-# The stages and the sampler of the DR run without its loss: what balancing alone is worth.
+# drl without the DR loss: its stages and its sampler, for what balancing alone is worth.
 _base_ = ['./ce_r8_digits-lt-ir50.py']
 
 class_aware = dict(type='mmdrl.ClassAwareSampler', samples_per_class=4)

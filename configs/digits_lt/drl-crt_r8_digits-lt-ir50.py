@@ -1,4 +1,4 @@
-# drl-linear for 40 epochs, then cRT.
+# ce-crt with the DR loss beside cross-entropy in its first stage.
 _base_ = ['./ce-crt_r8_digits-lt-ir50.py']
 
 model = dict(

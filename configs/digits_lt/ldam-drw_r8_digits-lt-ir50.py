@@ -1,5 +1,5 @@
-# Cao et al., "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss", NeurIPS 2019: the last fifth
-# of the epochs weighs classes by their effective number.
+# LDAM-DRW of Cao et al., NeurIPS 2019: margins on a cosine classifier, the last fifth re-weighted by effective number.
+# "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss".
 _base_ = ['./ce_r8_digits-lt-ir50.py']
 
 ldam = dict(type='mmdrl.LDAMLoss')

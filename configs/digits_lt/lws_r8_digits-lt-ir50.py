@@ -1,4 +1,4 @@
-# LWS (Kang et al., ICLR 2020): as cRT, but only one factor per class is learned in the second stage.
+# LWS of Kang et al., ICLR 2020: as cRT, but only one factor per class is learned in the second stage.
 _base_ = ['./ce_r8_digits-lt-ir50.py']
 
 model = dict(head=dict(classifier=dict(type='mmdrl.LWSClassifier')))

@@ -3,16 +3,22 @@
 # on: report the last epoch, not the best one, and take hyper-parameters from elsewhere or from a hold-out.
 data_preprocessor = dict(
     num_classes=100,
-    mean=[129.304, 124.070, 112.434],  # of the training set, RGB; the arrays are RGB already
+    mean=[129.304, 124.070, 112.434],  # of the training set, RGB
     std=[68.170, 65.392, 70.418],
-    to_rgb=False,
+    to_rgb=True,  # the data set hands out BGR, as MMPretrain loads files
 )
-train_pipeline = [
+train_pipeline = [  # the augmentation that recipes for small long-tailed images share
     dict(type='RandomCrop', crop_size=32, padding=4),
     dict(type='RandomFlip', prob=0.5, direction='horizontal'),
+    dict(type='mmdrl.AutoAugmentPolicy', policy='cifar10', channel_order='bgr'),
+    dict(type='mmdrl.SquareCutout', length=16),
     dict(type='PackInputs'),
 ]
-test_pipeline = [dict(type='PackInputs')]
+test_pipeline = [  # the images of the set stay as they are; any other file gets their size
+    dict(type='ResizeEdge', scale=32, backend='pillow'),
+    dict(type='CenterCrop', crop_size=32),
+    dict(type='PackInputs'),
+]
 
 train_dataloader = dict(
     batch_size=128,
@@ -23,7 +29,12 @@ train_dataloader = dict(
         type='mmdrl.LongTailDataset',
         imbalance_ratio=100,
         dataset=dict(
-            type='mmdrl.CIFAR', num_classes=100, split='train', data_root='data/cifar', pipeline=train_pipeline
+            type='mmdrl.CIFAR',
+            num_classes=100,
+            split='train',
+            data_root='data/cifar',
+            channel_order='bgr',
+            pipeline=train_pipeline,
         ),
     ),
 )
@@ -37,6 +48,7 @@ val_dataloader = dict(
         num_classes=100,
         split='test',
         data_root='data/cifar',
+        channel_order='bgr',
         pipeline=test_pipeline,
         test_mode=True,
     ),

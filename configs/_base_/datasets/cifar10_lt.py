@@ -1,12 +1,64 @@
 # CIFAR-10-LT, ratio 100: 12,406 training images, 5000 of the first class to 50 of the last; 13,996 at ratio 50
-# and 20,431 at 10. All else as for CIFAR-100-LT.
-_base_ = ['./cifar100_lt.py']
-
+# and 20,431 at 10 (`train_dataloader.dataset.imbalance_ratio`). The test set of 10,000 is all there is to validate
+# on: report the last epoch, not the best one, and take hyper-parameters from elsewhere or from a hold-out.
 data_preprocessor = dict(
     num_classes=10,
     mean=[125.307, 122.961, 113.8575],  # RGB, the values in common use
     std=[51.5865, 50.847, 51.255],  # means of the deviations within each image
+    to_rgb=True,  # the data set hands out BGR, as MMPretrain loads files
 )
-train_dataloader = dict(dataset=dict(dataset=dict(num_classes=10)))
-val_dataloader = dict(dataset=dict(num_classes=10))
+train_pipeline = [  # the augmentation that recipes for small long-tailed images share
+    dict(type='RandomCrop', crop_size=32, padding=4),
+    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
+    dict(type='mmdrl.AutoAugmentPolicy', policy='cifar10', channel_order='bgr'),
+    dict(type='mmdrl.SquareCutout', length=16),
+    dict(type='PackInputs'),
+]
+test_pipeline = [  # the images of the set stay as they are; any other file gets their size
+    dict(type='ResizeEdge', scale=32, backend='pillow'),
+    dict(type='CenterCrop', crop_size=32),
+    dict(type='PackInputs'),
+]
+
+train_dataloader = dict(
+    batch_size=128,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='mmdrl.LongTailDataset',
+        imbalance_ratio=100,
+        dataset=dict(
+            type='mmdrl.CIFAR',
+            num_classes=10,
+            split='train',
+            data_root='data/cifar',
+            channel_order='bgr',
+            pipeline=train_pipeline,
+        ),
+    ),
+)
+val_dataloader = dict(
+    batch_size=500,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    dataset=dict(
+        type='mmdrl.CIFAR',
+        num_classes=10,
+        split='test',
+        data_root='data/cifar',
+        channel_order='bgr',
+        pipeline=test_pipeline,
+        test_mode=True,
+    ),
+)
 test_dataloader = val_dataloader
+
+val_evaluator = [
+    dict(type='mmdrl.ShotAccuracy', many=100, few=20),
+    dict(type='mmdrl.ShotAccuracy', many=100, few=20, classifier='ncm', prefix='ncm'),
+]
+test_evaluator = val_evaluator
+val_cfg = dict()
+test_cfg = dict()

@@ -1,0 +1,24 @@
+# cRT (Kang et al., "Decoupling Representation and Classifier for Long-Tailed Recognition", ICLR 2020): its classifier
+# starts anew at the full rate, four images of a class in a row. Theirs has 10 epochs after 90; here both share 100.
+stages = dict(
+    type='mmdrl.TwoStageHook',
+    stages=[
+        dict(
+            name='feature',
+            epochs=90,
+            param_scheduler=[
+                dict(type='LinearLR', start_factor=0.2, by_epoch=True, begin=0, end=5),
+                dict(type='CosineAnnealingLR', T_max=85, by_epoch=True, begin=5, end=90),
+            ],
+        ),
+        dict(
+            name='classifier',
+            epochs=10,
+            sampler=dict(type='mmdrl.ClassAwareSampler', samples_per_class=4, num_samples='images'),
+            freeze=['backbone'],
+            reset=['head.fc'],
+            lr=0.1,
+            param_scheduler=[dict(type='CosineAnnealingLR', T_max=10, by_epoch=True)],
+        ),
+    ],
+)

@@ -1,0 +1,17 @@
+# Plain sampling without the DR loss, class-aware with it, then the classifier alone: 60, 30 and 10 % of 200 epochs.
+# Every epoch draws as many images as there are. A run without the DR loss has the same stages.
+class_aware = dict(type='mmdrl.ClassAwareSampler', samples_per_class=4, num_samples='images')
+stages = dict(
+    type='mmdrl.TwoStageHook',
+    stages=[
+        dict(name='warm-up', epochs=120, loss_weights=dict(loss_dr=0.0)),
+        dict(name='feature', epochs=60, sampler=class_aware),
+        dict(
+            name='classifier',
+            epochs=20,
+            sampler=class_aware,
+            freeze=['backbone'],
+            loss_weights=dict(loss_dr=0.0),
+        ),
+    ],
+)

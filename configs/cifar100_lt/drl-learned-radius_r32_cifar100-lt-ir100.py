@@ -1,0 +1,7 @@
+# drl with learned radii. They start as that of a class of average size, sqrt(100 / 10847); the loss drives them
+# towards 0.
+_base_ = ['./drl_r32_cifar100-lt-ir100.py']
+
+model = dict(head=dict(dr_loss=dict(radius=dict(_delete_=True, type='mmdrl.LearnedRadius', init=0.096))))
+# Weight decay would draw them to log 2.
+optim_wrapper = dict(paramwise_cfg=dict(custom_keys={'dr_loss.radius': dict(decay_mult=0.0)}))

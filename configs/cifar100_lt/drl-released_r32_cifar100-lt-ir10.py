@@ -1,0 +1,4 @@
+# drl-released at ratio 10: 19,573 training images.
+_base_ = ['./drl-released_r32_cifar100-lt-ir100.py']
+
+train_dataloader = dict(dataset=dict(imbalance_ratio=10))

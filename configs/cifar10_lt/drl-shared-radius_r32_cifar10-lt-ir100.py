@@ -1,0 +1,4 @@
+# drl with one radius for all classes: that of a class of average size, sqrt(10 / 12406).
+_base_ = ['./drl_r32_cifar10-lt-ir100.py']
+
+model = dict(head=dict(dr_loss=dict(radius=dict(_delete_=True, type='mmdrl.SharedRadius', value=0.028))))

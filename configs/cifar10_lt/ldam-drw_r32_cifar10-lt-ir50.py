@@ -1,0 +1,4 @@
+# ldam-drw at ratio 50: 13,996 training images.
+_base_ = ['./ldam-drw_r32_cifar10-lt-ir100.py']
+
+train_dataloader = dict(dataset=dict(imbalance_ratio=50))

@@ -1,0 +1,4 @@
+# drl with the class scope and margin 1, as in the released code. It is no upper bound on the worst case.
+_base_ = ['./drl_r8_digits-lt-ir50.py']
+
+model = dict(head=dict(dr_loss=dict(scope='class', margin=1.0)))

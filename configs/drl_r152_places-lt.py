@@ -1,0 +1,1 @@
+_base_ = ['places_lt/drl_r152_places-lt-30e.py']

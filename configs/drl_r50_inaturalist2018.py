@@ -1,0 +1,1 @@
+_base_ = ['inaturalist2018/drl_r50_inaturalist2018-100e.py']

@@ -1,0 +1,1 @@
+_base_ = ['imagenet_lt/drl_x50_imagenet-lt-100e.py']

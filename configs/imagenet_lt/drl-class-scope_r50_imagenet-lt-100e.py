@@ -1,0 +1,4 @@
+# drl with the class scope and margin 1, as in the released code. It is no upper bound on the worst case.
+_base_ = ['./drl_r50_imagenet-lt-100e.py']
+
+model = dict(head=dict(dr_loss=dict(scope='class', margin=1.0)))

@@ -1,0 +1,4 @@
+# Balanced softmax of Ren et al., NeurIPS 2020, without its meta sampler.
+_base_ = ['./ce_r50_inaturalist2018-100e.py']
+
+model = dict(head=dict(loss=dict(type='mmdrl.BalancedSoftmaxLoss')))
