@@ -137,6 +137,7 @@ setup(
         'openmmlab': requirements('openmmlab'),
         'onedl': requirements('onedl'),
         'mim': requirements('mminstall'),
+        'export': requirements('export'),
         'tests': requirements('tests'),
         'dev': requirements('dev'),
     },

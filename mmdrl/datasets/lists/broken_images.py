@@ -50,7 +50,7 @@ class BrokenImages:
 
     def truncation(self, row: int, path: str) -> str | None:
         """What is wrong with the end of the file, None if nothing; a file that passes is not decoded here again."""
-        if not _has_suspicious_end(path) or self._states[row] == SOUND:
+        if not has_suspicious_end(path) or self._states[row] == SOUND:
             return None
         reason = decoding_fault(path)
         if reason is None:
@@ -129,7 +129,7 @@ def log_broken(paths: Sequence[str]) -> None:
         MMLogger.get_current_instance().warning(f'{len(paths)} broken training {images} left out:\n' + '\n'.join(paths))
 
 
-def _has_suspicious_end(path: str) -> bool:
+def has_suspicious_end(path: str) -> bool:
     """Whether a JPEG or PNG does not end as it should; False for what cannot be read, which the loader will say."""
     try:
         with open(path, 'rb', buffering=0) as file:

@@ -85,15 +85,20 @@ def head_of_checkpoint(runner: Runner, checkpoint: Mapping[str, Any]) -> nn.Modu
         checkpoint: Content of the file.
     """
     plan = plan_of(runner)
-    saved = checkpoint.get('stages')
-    if plan is None or not isinstance(saved, dict):
+    index = None if plan is None else stage_of_checkpoint(plan, checkpoint)
+    if plan is None or index is None:
         return None
+    return stage_head(runner.cfg, plan, index, unwrap(runner.model).head)
+
+
+def stage_of_checkpoint(plan: StagePlan, checkpoint: Mapping[str, Any]) -> int | None:
+    """The stage in which a checkpoint was saved, told by its name; ``None`` if it does not say."""
+    saved: Any = checkpoint.get('stages')
     try:
         name = saved['plan'][saved['current']]['name']
     except (KeyError, IndexError, TypeError):  # resuming tells
         return None
-    index = next((index for index, stage in enumerate(plan.stages) if stage.name == name), 0)
-    return stage_head(runner.cfg, plan, index, unwrap(runner.model).head)
+    return next((index for index, stage in enumerate(plan.stages) if stage.name == name), 0)
 
 
 def plan_of(runner: Runner) -> StagePlan | None:

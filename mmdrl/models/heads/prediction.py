@@ -1,7 +1,7 @@
 """How a head that keeps centroids predicts: by its classifier, adjusted or not, or by the nearest class mean (NCM)."""
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from mmpretrain.structures import DataSample
@@ -34,6 +34,21 @@ def checked_settings(predict_with: Rule, logit_adjustment: float) -> tuple[Rule,
             'does not use. Leave one of them out.'
         )
     return predict_with, logit_adjustment
+
+
+def scores(head: Any, features: Tensor) -> Tensor:
+    """Logits of the rule by which a head predicts, shape ``(B, K)``; their softmax is ``pred_score``.
+
+    Args:
+        head: A ``DRHead``.
+        features: That its classifier sees, shape ``(B, D)``.
+
+    Raises:
+        ConfigError: If the rule needs centroids, or class counts, that there are not.
+    """
+    if head.predict_with == 'ncm':
+        return ncm_logits(features, head.centroids)
+    return adjusted(head.fc(features), head, head.logit_adjustment)
 
 
 def adjusted(logits: Tensor, known: KeepsClassCounts, tau: float) -> Tensor:

@@ -1,0 +1,173 @@
+"""Config and checkpoint in, one checked file out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+import torch
+from mmengine.config import Config
+from torch import Tensor
+
+from mmdrl.datasets.preparation import disk_errors, new_file
+from mmdrl.engine.image_input import image_size, is_rgb, num_channels
+from mmdrl.engine.trained_model import Classifier, trained_model
+from mmdrl.errors import ConfigError, DataError
+from mmdrl.models import DRHead
+from mmdrl.models.heads.prediction import scores
+from mmdrl.version import __version__
+
+from . import onnx_file, torchscript_file
+from .graph import PixelsToScores, normalisation
+
+TOLERANCE = 1e-4
+FORMATS = {'.onnx': 'ONNX', '.pt': 'TorchScript'}
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What exporting has come to.
+
+    Attributes:
+        path: Of the file.
+        kind: ``'ONNX'`` or ``'TorchScript'``.
+        metadata: What the file says of itself.
+        difference: Largest difference to the model's own scores, relative to the largest of these; ``None`` if it was
+            not looked at.
+    """
+
+    path: Path
+    kind: str
+    metadata: Mapping[str, Any]
+    difference: float | None
+
+
+def export(
+    config: str | Path | Config,
+    checkpoint: str | Path,
+    out: str | Path,
+    classifier: Classifier | None = None,
+    tau: float | None = None,
+    *,
+    size: tuple[int, int] | None = None,
+    dtype: Literal['float32', 'uint8'] = 'float32',
+    opset: int | None = None,
+    check: bool = True,
+) -> Exported:
+    """Write a model from pixels to scores, whole and checked or not at all.
+
+    Args:
+        config: As for :func:`mmdrl.engine.trained_model.trained_model`.
+        checkpoint: Likewise.
+        out: File; ``.onnx`` or ``.pt`` (TorchScript).
+        classifier: As for :func:`mmdrl.engine.trained_model.trained_model`.
+        tau: Likewise.
+        size: Height and width of the images; those after the test pipeline if not given.
+        dtype: Type of the pixels that an ONNX file takes; TorchScript takes any.
+        opset: Version of ONNX's operators.
+        check: Whether to compare the file's scores of random images, one and three at a time, with the model's.
+
+    Raises:
+        MMDRLError: If the model cannot be exported, packages are missing, or the scores differ by more than 1e-4.
+    """
+    path = Path(out).expanduser()
+    _check_target(path, opset)
+    model = trained_model(config, checkpoint, classifier, tau)
+    channels = num_channels(model)
+    height, width = size or image_size(model._config, channels) or (0, 0)
+    if min(height, width) < 1:
+        raise ConfigError(
+            'The pipelines of the config leave images in the size they have, so the size of the exported model is not '
+            'known. Give --size HEIGHT WIDTH.'
+        )
+    batches = [torch.randint(0, 256, (count, channels, height, width), dtype=torch.uint8) for count in (1, 3)]
+    wants_bgr = channels == 3 and not (model.data_preprocessor.to_rgb or is_rgb(model._config))
+    metadata = _metadata(model, str(checkpoint), (channels, height, width), dtype if path.suffix == '.onnx' else None)
+    expected = [_scores(model, batch, wants_bgr) for batch in batches] if check else []
+    graph = PixelsToScores(model, wants_bgr).eval()
+    typed = [batch.to(getattr(torch, dtype)) for batch in batches]
+    with TemporaryDirectory() as folder:
+        draft = Path(folder, path.name)
+        difference = None
+        if path.suffix == '.onnx':
+            onnx_file.write(graph, typed[1], draft, metadata, opset)
+            found = onnx_file.outputs(draft, typed) if check else []
+        else:
+            torchscript_file.write(graph, typed[1], draft, metadata)
+            found = torchscript_file.outputs(draft, typed) if check else []
+        if check:
+            difference = max(map(_difference, found, expected))
+            if not difference <= TOLERANCE:
+                raise DataError(
+                    f'The exported model differs from the trained one by {difference:.2g} of the largest score, more '
+                    f'than {TOLERANCE:g}; nothing was written. Does its backbone do something that depends on the '
+                    'number of images?'
+                )
+        with disk_errors(f'Writing {path}'), new_file(path) as stream:
+            stream.write(draft.read_bytes())
+    return Exported(path, FORMATS[path.suffix], metadata, difference)
+
+
+def _check_target(path: Path, opset: int | None) -> None:
+    if path.suffix not in FORMATS:
+        raise ConfigError(f'--out must end in .onnx or .pt (TorchScript), got {path}.')
+    if path.suffix == '.onnx':
+        onnx_file.check_available()
+    elif opset is not None:
+        raise ConfigError(f'--opset={opset} is for .onnx, got {path}. Leave it out.')
+    if path.is_dir():
+        raise DataError(f'Expected --out to name a file, got the folder {path}.')
+    with disk_errors(f'Writing {path}'):
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+
+@torch.no_grad()
+def _scores(model: Any, images: Tensor, wants_bgr: bool) -> Tensor:
+    """Scores on the way that testing takes, from images as the data set hands them out."""
+    as_loaded = images.flip(1) if model.data_preprocessor.to_rgb or wants_bgr else images
+    inputs = model.data_preprocessor(dict(inputs=as_loaded))['inputs']
+    feats = model.extract_feat(inputs)
+    if not isinstance(model.head, DRHead):
+        answer: Tensor = model.head(feats)
+        return answer
+    return scores(model.head, model.head.pre_logits(feats))
+
+
+def _difference(found: Tensor, expected: Tensor) -> float:
+    """Largest difference, relative to the largest score; inf where only one is finite or shapes differ."""
+    if found.shape != expected.shape:
+        return float('inf')
+    differs = torch.where(found == expected, 0.0, (found - expected).abs())  # equal infinities do not
+    return float(differs.max() / expected[expected.isfinite()].abs().max().clamp_min(torch.finfo(torch.float32).tiny))
+
+
+def _metadata(model: Any, checkpoint: str, shape: tuple[int, int, int], dtype: str | None) -> dict[str, Any]:
+    head, cfg = model.head, model._config
+    mean, std = (value.flatten().tolist() for value in normalisation(model))
+    is_known = isinstance(head, DRHead) and bool(head.class_counts.any())
+    rule, tau = 'linear', None
+    if isinstance(head, DRHead):
+        rule = 'ncm' if head.predict_with == 'ncm' else 'adjusted' if head.logit_adjustment else 'linear'
+        tau = head.logit_adjustment if rule == 'adjusted' else None
+    layer = getattr(head, 'fc', None)
+    return dict(
+        made_by=f'mmdrl {__version__}, torch {torch.__version__}',
+        config=Path(cfg.filename).stem if cfg.filename else None,
+        checkpoint=Path(checkpoint).name,
+        checkpoint_sha256=sha256(Path(checkpoint).read_bytes()).hexdigest() if Path(checkpoint).is_file() else None,
+        classes=list(model._dataset_meta.get('classes') or []) or None,
+        class_counts=head.class_counts.tolist() if is_known else None,
+        classifier=rule,
+        tau=tau,
+        layer=None if rule == 'ncm' or layer is None else type(layer).__name__,
+        input=dict(
+            shape=['batch', *shape],
+            dtype=dtype or 'any',
+            range=[0, 255],
+            channels='RGB' if shape[0] == 3 else 'grey' if shape[0] == 1 else 'as trained',
+        ),
+        normalisation_inside=dict(mean=mean, std=std),
+        output='scores before softmax, (batch, classes)',
+    )
