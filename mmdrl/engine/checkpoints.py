@@ -2,6 +2,7 @@
 
 import logging
 import pickle
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,22 +15,29 @@ from torch import Tensor, nn
 
 from mmdrl.datasets.preparation import disk_errors, new_file
 from mmdrl.errors import DataError
+from mmdrl.hashed_files import check_hash, fetch
 from mmdrl.safe_globals import register_safe_globals
+
+_IS_SUM = re.compile(r'\.sums\.\w+$')  # of mmdrl.models.ClassMoments
 
 
 def read_checkpoint(path: str) -> dict[str, Any] | None:
-    """Content of a local checkpoint, on the CPU; ``None`` for an address, which MMEngine reads itself.
+    """Content of a checkpoint, on the CPU; ``None`` for an address such as ``s3://``, which MMEngine reads itself.
 
     Args:
-        path: File, or an address such as ``https://...``.
+        path: File, or an address of http(s), whose file goes into the cache of torch's hub.
 
     Raises:
-        DataError: If the file is missing, is no checkpoint, or holds more than data.
+        DataError: If the file is missing, is no checkpoint, holds more than data, or has another hash than its name
+            promises.
     """
+    if path.startswith(('http://', 'https://')):
+        path = str(fetch(path))
     if '://' in path:
         return None
     if not Path(path).is_file():
         raise DataError(f'Expected a checkpoint at {path}, found none.')
+    check_hash(Path(path))
     register_safe_globals()  # onedl-mmengine takes back what it finds declared, each time it loads a file itself
     try:
         checkpoint = torch.load(path, map_location='cpu', weights_only=True)
@@ -94,7 +102,7 @@ def check_resumable(checkpoint: Mapping[str, Any], path: str) -> None:
 def check_belongs(
     checkpoint: Mapping[str, Any], model: nn.Module, path: str, head: nn.Module | None = None, losses: bool = True
 ) -> None:
-    """The weights must be those of this model: the same names and shapes.
+    """The weights must be those of this model: the same names and shapes. Sums for centroids may be absent.
 
     Args:
         checkpoint: Content of the file.
@@ -111,6 +119,7 @@ def check_belongs(
     if head is not None:
         wanted = {name: value for name, value in wanted.items() if not name.startswith('head.')}
         wanted |= {f'head.{name}': value for name, value in head.state_dict().items()}
+    wanted = {name: value for name, value in wanted.items() if not _IS_SUM.search(name) or _has_group(saved, name)}
     if not losses:
         wanted = {name: value for name, value in wanted.items() if '.loss_module.' not in name}
     shapes = {name: tuple(saved[name].shape) for name in wanted if name in saved}
@@ -123,6 +132,16 @@ def check_belongs(
             f'The checkpoint {path} does not belong to this config: {first}, and {tuple(wanted[name].shape)} in the '
             f'model ({len(wrong) + len(missing)} of {len(wanted)} entries differ).'
         )
+
+
+def without_sums(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The entries of a model's state that are not sums for the centroids to come, which only resuming needs."""
+    return {name: value for name, value in state.items() if not _IS_SUM.search(name)}
+
+
+def _has_group(saved: Mapping[str, Tensor], name: str) -> bool:
+    """Whether anything of the module that an entry belongs to is there."""
+    return any(other.startswith(f'{name.rpartition(".")[0]}.') for other in saved)
 
 
 def write_checkpoint(content: dict[str, Any], path: Path) -> None:

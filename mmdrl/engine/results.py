@@ -28,7 +28,7 @@ def write_results(results: dict[str, Any], folder: str | Path) -> Path:
 
 def write_json(values: dict[str, Any], path: Path) -> None:
     """Write a JSON file whole or not at all; nan becomes null."""
-    text = json.dumps(_nan_to_none(values), indent=1, allow_nan=False) + '\n'
+    text = json.dumps(without_nan(values), indent=1, allow_nan=False) + '\n'
     aside = path.with_name(f'{path.name}.tmp')
     aside.write_text(text)
     os.replace(aside, path)
@@ -52,9 +52,10 @@ def read_results(folder: str | Path) -> dict[str, Any]:
         raise DataError(f'Expected JSON in {path}, got {error}. Train that run again.') from None
 
 
-def _nan_to_none(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
+    """The same with ``None`` in place of every number that is not finite."""
     if isinstance(value, dict):
-        return {key: _nan_to_none(entry) for key, entry in value.items()}
+        return {key: without_nan(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_nan_to_none(entry) for entry in value]
+        return [without_nan(entry) for entry in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

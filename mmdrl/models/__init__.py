@@ -1,5 +1,6 @@
 """Everything of a model that mmdrl adds to MMPretrain."""
 
+from mmdrl.hashed_files import register_loaders
 from mmdrl.safe_globals import register_safe_globals
 
 from .backbones import ResNet8, ResNet32, SmallResNet
@@ -37,3 +38,4 @@ __all__ = [
 ]
 
 register_safe_globals()  # wherever a model of ours is built, its checkpoints load
+register_loaders()  # and what their names promise is looked at

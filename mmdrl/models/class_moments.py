@@ -5,6 +5,8 @@ would lose the digits of a tight cluster, never occur. Shapes are static, no val
 not depend on the number of classes.
 """
 
+from typing import Any
+
 import torch
 from mmengine.dist import all_reduce
 from torch import Tensor, nn
@@ -12,6 +14,8 @@ from torch import Tensor, nn
 
 class ClassMoments(nn.Module):
     """Moments of K classes in D dimensions, of the samples of this process so far.
+
+    A state dict without any of them, as a published checkpoint has it, loads as no samples so far.
 
     Args:
         num_classes: K.
@@ -47,6 +51,12 @@ class ClassMoments(nn.Module):
         """Forget all samples."""
         for buffer in (self.mean, self.variance, self.counts):
             buffer.zero_()
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *arguments: Any) -> None:
+        if any(name.startswith(prefix) for name in state_dict):
+            super()._load_from_state_dict(state_dict, prefix, *arguments)
+        else:
+            self.clear()
 
     @torch.no_grad()
     def of_all_processes(self) -> tuple[Tensor, Tensor, Tensor]:

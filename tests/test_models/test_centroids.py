@@ -151,3 +151,25 @@ def test_unknown_mode_is_refused_by_name() -> None:
 def test_momentum_outside_its_range_is_refused(momentum: object) -> None:
     with pytest.raises(ConfigError, match=f'momentum.*{momentum}'):
         ClassCentroids(3, 5, mode='ema', momentum=momentum)  # type: ignore[arg-type]
+
+
+def test_state_without_sums_loads_as_that_of_an_epoch_not_begun(epoch: tuple) -> None:
+    trained = ClassCentroids(3, 5)
+    trained.accumulate(*epoch)
+    trained.publish()
+    trained.accumulate(*epoch)
+    state = {name: value for name, value in trained.state_dict().items() if not name.startswith('sums.')}
+    fresh = ClassCentroids(3, 5)
+    fresh.accumulate(*epoch)
+    fresh.load_state_dict(state, strict=True)
+    assert torch.equal(fresh.centroids, trained.centroids)
+    assert not any(buffer.any() for buffer in fresh.sums.buffers())
+    fresh.load_state_dict(trained.state_dict(), strict=True)  # sums that are there come along
+    assert torch.equal(fresh.sums.counts, trained.sums.counts)
+
+
+def test_some_of_the_sums_are_not_enough() -> None:
+    state = ClassCentroids(3, 5).state_dict()
+    del state['sums.mean']
+    with pytest.raises(RuntimeError, match=r'sums\.mean'):
+        ClassCentroids(3, 5).load_state_dict(state)

@@ -1,25 +1,25 @@
 """At the end of training: table, figures, ``results.json``, and where the checkpoint lies."""
 
-from importlib.metadata import PackageNotFoundError, version
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from mmengine.dist import all_gather_object, is_main_process
+from mmengine.dist import all_gather_object, get_world_size, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from rich.console import Console
 
 from mmdrl.datasets.lists.broken_images import broken_paths, log_broken
+from mmdrl.engine.environment import describe_environment, device_name
 from mmdrl.engine.features import extract_features
 from mmdrl.engine.model_parts import unwrap
 from mmdrl.engine.results import write_results
 from mmdrl.evaluation import ShotAccuracy
 from mmdrl.models import DRHead
 from mmdrl.registry import HOOKS
-from mmdrl.version import __version__
 from mmdrl.visualization import accuracy_table, by_classifier, class_accuracy_figure, feature_map_figure
 
 MAX_CLASSES_IN_MAP = 50
@@ -33,7 +33,8 @@ class SummaryHook(Hook):
     ``results.json`` and two figures (class counts with per-class accuracy; map of the validation features
     with centroids and radii, up to 50 classes; of several processes the first one's share) into the work
     directory. ``results.json`` also has the last measures of every stage. Training images that were broken are listed
-    in the log and, if there were any, as ``broken_images`` in ``results.json``.
+    in the log and, if there were any, as ``broken_images`` in ``results.json``. It also says what the run was made
+    with: command, revision, machine, versions, processes, batch, and the time it took in all its parts.
 
     Args:
         figures: Whether to draw the figures. The map takes one more pass over the validation set.
@@ -45,6 +46,14 @@ class SummaryHook(Hook):
         self.figures = figures
         self._metrics: dict[str, float] = {}
         self._stages: dict[str, dict[str, float]] = {}
+        self._seconds_before = 0.0  # of the parts that were resumed
+        self._began: float | None = None
+        self._environment: dict[str, Any] = {}
+
+    def before_train(self, runner: Runner) -> None:
+        """Begin to take the time, and look at the code before it may change."""
+        self._began = time.monotonic()
+        self._environment = describe_environment() if is_main_process() else {}
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Keep the newest measures, of each stage if there are stages."""
@@ -54,17 +63,21 @@ class SummaryHook(Hook):
             self._stages[stage] = {name: float(value) for name, value in self._metrics.items()}
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Keep those of the stages."""
+        """Keep those of the stages, and the time so far."""
         checkpoint['stage_metrics'] = dict(self._stages)
+        checkpoint['train_seconds'] = self._seconds()
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Take them up again on resuming."""
         if runner._resume and isinstance(checkpoint.get('stage_metrics'), dict):
             self._stages = dict(checkpoint['stage_metrics'])
+        if runner._resume and isinstance(checkpoint.get('train_seconds'), float):
+            self._seconds_before = checkpoint['train_seconds']
 
     def after_train(self, runner: Runner) -> None:
         """Print and write, on the first process."""
         broken = _broken_images(runner)
+        devices = all_gather_object(device_name(next(runner.model.parameters()).device))
         if not is_main_process() or not self._metrics:
             return
         model = unwrap(runner.model)
@@ -80,15 +93,20 @@ class SummaryHook(Hook):
         checkpoint = folder / 'last_checkpoint'
         results = dict(
             run=folder.name,
+            config=Path(runner.cfg.filename).stem if runner.cfg.filename else None,
             metrics=self._metrics,
             class_counts=None if counts is None else counts.tolist(),
             shot_groups=groups,
             per_class={name: values.tolist() for name, values in per_class.items()},
             epochs=runner.epoch,
+            iterations=runner.iter,
             seed=runner.seed,
             parameters=sum(p.numel() for p in model.parameters()),
             checkpoint=checkpoint.read_text().strip() if checkpoint.is_file() else None,
-            versions=_versions(),
+            **self._environment,
+            devices=devices,
+            total_batch_size=_total_batch(runner),
+            train_seconds=round(self._seconds(), 1),
         )
         if self._stages:
             results['stages'] = self._stages
@@ -101,6 +119,9 @@ class SummaryHook(Hook):
         runner.logger.info('Written: ' + ', '.join(map(str, written)))
         if results['checkpoint']:
             runner.logger.info(f'Checkpoint: {results["checkpoint"]}')
+
+    def _seconds(self) -> float:
+        return self._seconds_before + (0.0 if self._began is None else time.monotonic() - self._began)
 
     def _draw(self, runner: Runner, model: Any, class_accuracy: Figure, counts: np.ndarray) -> list[Path]:
         figures = {'class_accuracy': class_accuracy}
@@ -142,11 +163,7 @@ def _radius(head: DRHead) -> np.ndarray:
     return np.zeros(head.num_classes)
 
 
-def _versions() -> dict[str, str]:
-    found = {'mmdrl': __version__}
-    for name in ('torch', 'mmengine', 'mmpretrain', 'onedl-mmengine', 'onedl-mmpretrain'):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+def _total_batch(runner: Runner) -> int | None:
+    """Images in one batch of all processes; ``None`` if that is not fixed."""
+    size = getattr(runner.train_loop.dataloader.batch_sampler, 'batch_size', None)
+    return size * get_world_size() if isinstance(size, int) else None
