@@ -12,6 +12,7 @@ from typing import NamedTuple
 from packaging.specifiers import SpecifierSet
 
 from mmdrl.errors import HostError
+from mmdrl.import_hook import when_imported
 
 INSTALL = 'pip install "mmdrl[openmmlab]"'
 
@@ -113,6 +114,4 @@ def _listing(found: dict[str, str]) -> str:
 
 def allow_inheritance() -> None:
     """Let configs say ``_base_ = 'mmdrl::folder/config.py'``, which MMEngine allows to listed packages."""
-    from mmengine.config.utils import MODULE2PACKAGE
-
-    MODULE2PACKAGE['mmdrl'] = 'mmdrl'
+    when_imported('mmengine.config.utils', lambda utils: utils.MODULE2PACKAGE.update(mmdrl='mmdrl'))

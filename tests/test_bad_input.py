@@ -299,3 +299,56 @@ def test_name_without_its_scope_is_recognised(tmp_path: Path) -> None:
 def test_mistyped_key_of_a_stage_is_recognised(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"Stage 'b' takes.*got freze\. Did you mean freeze\?"):
         StagePlan([dict(name='a', epochs=1), dict(name='b', epochs=1, freze=['backbone'])])
+
+
+PLAIN = """
+_base_ = ['mmpretrain::_base_/models/resnet18.py', 'mmpretrain::_base_/default_runtime.py']
+train_dataloader = dict(
+    batch_size=2, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(type='CustomDataset', data_root='birds', pipeline=[dict(type='LoadImageFromFile')]))
+optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.1))
+train_cfg = dict(by_epoch=True, max_epochs=1)
+"""
+
+
+@pytest.mark.parametrize(
+    ('options', 'files', 'error', 'message'),
+    [
+        ([], [], DataError, r'folder birds, found none.*train_dataloader\.dataset\.data_root'),
+        (['train_dataloader.dataset.data_prefix=train'], ['birds/owl/1.jpg'], DataError, r'folder birds/train, found'),
+        (
+            ['train_dataloader.dataset.type=ImageNet', 'train_dataloader.dataset.split=train'],
+            ['birds/meta/train.txt'],
+            DataError,
+            r'folder birds/train, found none',
+        ),
+        ([], ['birds/readme.txt'], DataError, r'Found 0 files in subfolders'),
+        (['train_dataloader.dataset.type=Places205'], [], DataError, r'birds\S* is missing.*data_root'),
+        (
+            ['model.backbone.init_cfg.type=Pretrained', 'model.backbone.init_cfg.checkpoint=lost.pth'],
+            ['birds/owl/1.jpg'],
+            DataError,
+            r'lost\.pth can not be found.*init_cfg',
+        ),
+        (
+            ['test_cfg.a=1'],
+            ['birds/owl/1.jpg'],
+            ConfigError,
+            r'test_dataloader, test_cfg, and test_evaluator should be',
+        ),
+    ],
+)
+def test_plain_config_of_mmpretrain_whose_files_are_missing_ends_in_a_sentence(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: list[str],
+    files: list[str],
+    error: type[MMDRLError],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path('plain.py').write_text(PLAIN)
+    for name in files:
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text('1.jpg 0\n')
+    refused(load_config('plain.py', options, work_dir=str(tmp_path / 'run')), error, message)

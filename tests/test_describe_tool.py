@@ -93,7 +93,7 @@ def test_mim_runs_the_tool(tmp_path):
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
-        (('nowhere.py',), 'error: Expected a config file at nowhere.py, found none.'),
+        (('nowhere.py',), 'error: Expected nowhere.py to be a file or the name of a config of mmdrl, found neither.'),
         ((ROOT / DIGITS, '--gpus', '-1'), 'error: Expected --gpus'),
         (
             (ROOT / DIGITS, '--cfg-options', 'train_cfg.max_epochs=49'),

@@ -7,7 +7,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([ROOT / 'README.md', *ROOT.glob('docs/*.md'), *ROOT.glob('configs/*/README.md')])
+PAGES = sorted(
+    [
+        ROOT / 'README.md',
+        *(page for folder in ('docs', 'configs/*', 'examples/*') for page in ROOT.glob(f'{folder}/*.md')),
+    ]
+)
 
 
 @pytest.mark.parametrize('page', PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -1,6 +1,10 @@
-"""The commands of the README through mim, from an empty folder."""
+"""What a user types: the commands of docs/mim.md, and others, from an empty folder."""
 
 import json
+import re
+import shlex
+import subprocess
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -12,19 +16,85 @@ from mmdrl.engine.checkpoints import read_checkpoint
 
 pytestmark = [pytest.mark.slow, pytest.mark.host]
 
+PAGE = (ROOT / 'docs/mim.md').read_text(encoding='utf-8')
+COMMANDS = re.findall(r'^mim .*', re.findall(r'^```\n(.*?)^```', PAGE, re.MULTILINE | re.DOTALL)[0], re.MULTILINE)
+# What the output must hold, by how the command begins; the last one that fits counts.
+SHOWN = {
+    'mim': '',
+    'mim train': 'Training finished successfully',
+    'mim gridsearch': 'lr_0.05 finished successfully',
+    'mim run mmdrl compare_runs': 'Runs side by side',
+    'mim run mmdrl describe drl': 'ClassAwareSampler(samples_per_class=4)',
+    'mim run mmdrl class_stats': 'imbalance ratio',
+    'mim run mmdrl rebalance': 'Written: balanced.pth',
+    'mim run mmdrl describe -- -h': '--json FILE',
+    'mim search mmdrl --valid-config': "'drl_r8_digits-lt-ir50'",
+    'mim search mmdrl --config': 'configs/digits_lt/drl_r8_digits-lt-ir50.py',
+    'mim search mmdrl --dataset': 'config id: drl_r8_digits-lt-ir50',
+    'mim list': 'mmdrl',
+}
+NO_FILE_NAMES = any(found.metadata['Name'] == 'onedl-mim' for found in metadata.distributions())
 
-def test_mim_trains_and_tests_the_digits(tmp_path: Path) -> None:
-    """By path; by name from an empty folder in test_packaging.py, for every way to install."""
-    config = ROOT / 'configs/drl_r8_digits-lt.py'
-    options = ['--gpus', 0, '--cfg-options', *SHORT_DIGITS]
-    answer = mim('train', 'mmdrl', config, *options, cwd=tmp_path)
-    assert answer.returncode == 0, answer.stdout
+
+def typed(command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command of the page, shortened: fewer images and epochs, and nothing is fetched."""
+    words = shlex.split(command.replace('epoch_50', 'epoch_3'))[1:]
+    if NO_FILE_NAMES and words[0] in ('train', 'test', 'gridsearch'):  # as the page says
+        words[2] = str(ROOT / 'configs' / words[2])
+    if words[0] in ('train', 'gridsearch') or words[2:3] == ['train']:
+        words += ['--cfg-options', *SHORT_DIGITS, 'default_hooks.summary.figures=False']
+    if 'prepare_data' in words:
+        words += ['--mirror', 'http://127.0.0.1:9', '--retries', '0']
+    return mim(*words, cwd=cwd)
+
+
+def test_every_command_of_the_page_works_as_typed(tmp_path: Path) -> None:
+    outputs = {}
+    for command in COMMANDS:
+        answer = outputs[command] = typed(command, tmp_path)
+        if 'prepare_data' in command:
+            assert 'error: cifar100:' in answer.stdout
+            continue
+        assert answer.returncode == 0, f'{command}\n{answer.stdout}'
+        assert [text for start, text in SHOWN.items() if command.startswith(start)][-1] in answer.stdout, command
     folder = tmp_path / 'work_dirs/drl_r8_digits-lt'
     metrics = json.loads((folder / 'results.json').read_text())['metrics']
-    checkpoint = folder / 'epoch_3.pth'
-    answer = mim('test', 'mmdrl', config, '--checkpoint', checkpoint, '--gpus', 0, cwd=tmp_path)
-    assert answer.returncode == 0, answer.stdout
-    assert f'{metrics["ncm/all"]:.1f}' in answer.stdout
+    tested = next(answer for command, answer in outputs.items() if command.startswith('mim test'))
+    assert f'{metrics["ncm/all"]:.1f}' in tested.stdout
+    rates = {
+        json.loads(next(run.glob('*/vis_data/scalars.json')).open().readline())['lr'] for run in searched(tmp_path)
+    }
+    assert len(rates) == 2
+    assert json.loads((tmp_path / 'metrics.json').read_text())['all'] >= 0
+    tools = {path.stem for path in (ROOT / 'tools').rglob('*.py') if 'dev' not in path.parts and is_tool(path)}
+    of_others = {'publish_model', 'predict', 'export'}  # in tests and pages of their own
+    assert tools - of_others == {command.split()[3] for command in COMMANDS if command.startswith('mim run')}
+
+
+def searched(folder: Path) -> list[Path]:
+    return sorted((folder / 'work_dirs').glob('lr_search_*'))
+
+
+def is_tool(path: Path) -> bool:
+    return "__name__ == '__main__'" in path.read_text()
+
+
+def test_every_command_in_the_tables_of_the_page_is_one_of_its_commands() -> None:
+    named = set(re.findall(r'^\| `mim (\w+)', PAGE, re.MULTILINE))
+    assert named - {'download'} == {command.split()[1] for command in COMMANDS}
+
+
+@pytest.mark.parametrize(
+    ('command', 'message'),
+    [
+        ('run mmdrl describe drl_r8_digit-lt.py', PAGE.partition('```text\n')[2].partition('\n```')[0]),
+        ('download mmdrl --config drl_r8_digits-lt-ir50 --dest x', 'weight'),
+    ],
+)
+def test_command_that_cannot_work_fails_as_the_page_says(tmp_path: Path, command: str, message: str) -> None:
+    answer = mim(*command.split(), cwd=tmp_path)
+    assert answer.returncode == 1
+    assert message in answer.stdout
 
 
 @pytest.mark.distributed

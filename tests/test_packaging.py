@@ -11,7 +11,6 @@ import sys
 import sysconfig
 import venv
 import zipfile
-from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -32,6 +31,7 @@ from mmengine.config.utils import _get_external_cfg_base_path
 from mmengine.utils import get_installed_path
 
 import mmdrl
+from mmdrl.shipped import find_config
 
 def parts(folder):
     return [(folder / '.mim' / name).is_file() for name in
@@ -46,14 +46,11 @@ print(json.dumps({
     'mmengine': parts(Path(get_installed_path('mmdrl'))),
     'head': config.model.head.type,
     'work_dir': config.work_dir,
+    'named': str(find_config('drl_r8_digits-lt')),
 }))
 """
 
 pytestmark = [pytest.mark.slow, pytest.mark.host]
-
-
-def is_installed(distribution):
-    return any(found.metadata['Name'] == distribution for found in metadata.distributions())
 
 
 def run(*command, cwd):
@@ -114,20 +111,19 @@ def test_mim_and_mmengine_find_their_parts_until_uninstalled(way, tree, environm
     assert found['mmengine'] == [True] * 3
     assert found['head'] == 'mmdrl.DRHead'
     assert found['work_dir'] == 'x'
+    assert found['named'] == str(Path(found['package']) / '.mim/configs/drl_r8_digits-lt.py')
 
     run(python, '-m', 'pip', 'uninstall', '--yes', 'mmdrl', cwd=tmp_path)
     assert set(site.rglob('*')) == before
 
 
-@pytest.mark.parametrize('way', ['folder', 'editable'])
-def test_mim_trains_and_tests_by_the_name_of_the_config_from_an_empty_folder(way, tree, environment, tmp_path):
-    python, _ = environment
-    run(python, '-m', 'pip', 'install', *OFFLINE, '--ignore-installed', *['-e'][way == 'folder' :], tree, cwd=tmp_path)
+def test_wheel_trains_and_tests_by_the_name_of_the_config_and_lists_its_models(tree, environment, tmp_path):
+    """From an empty folder; from an editable installation in test_mim.py."""
+    python, site = environment
+    run(python, '-m', 'pip', 'install', *OFFLINE, '--ignore-installed', tree, cwd=tmp_path)
     empty = tmp_path / 'empty'
     empty.mkdir()
     config = 'drl_r8_digits-lt.py'
-    if way == 'editable' and is_installed('onedl-mim'):  # which finds it twice by name
-        config = tree / 'configs' / config
     mim = (python, '-W', 'ignore', '-c', 'from mim.cli import cli; cli()')
     output = run(*mim, 'train', 'mmdrl', config, '--gpus', 0, '--cfg-options', *SHORT_DIGITS, cwd=empty)
     assert 'Training finished successfully' in output
@@ -136,6 +132,9 @@ def test_mim_trains_and_tests_by_the_name_of_the_config_from_an_empty_folder(way
     checkpoint = folder / 'epoch_3.pth'
     output = run(*mim, 'test', 'mmdrl', config, '--checkpoint', checkpoint, '--gpus', 0, cwd=empty)
     assert f'{metrics["ncm/all"]:.1f}' in output
+    code = "import mmdrl; from mmpretrain import get_model; print(get_model('drl_r8_digits-lt-ir50')._config.filename)"
+    output = run(python, '-c', code, cwd=empty)
+    assert output.splitlines()[-1] == str(site / 'mmdrl/.mim/configs/digits_lt/drl_r8_digits-lt-ir50.py')
 
 
 def test_wheel_has_the_same_files_from_the_checkout_and_from_the_sdist(tree, sdist, tmp_path):

@@ -11,7 +11,7 @@ from launch_options import add_launch_options, run
 def parse_args() -> argparse.Namespace:
     """Command line of the tool."""
     parser = argparse.ArgumentParser(description='Test a checkpoint')
-    parser.add_argument('config', help='config file')
+    parser.add_argument('config', help='config file, or name of a config of mmdrl')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--work-dir', help='folder for logs (default: work_dirs/<config name>)')
     parser.add_argument('--out', metavar='FILE.json', help='also write the metrics to this file')

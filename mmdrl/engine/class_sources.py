@@ -14,6 +14,7 @@ from mmdrl.datasets.wrappers import metainfo_of
 from mmdrl.engine.config import load_config
 from mmdrl.errors import ConfigError, DataError
 from mmdrl.registry import DATASETS
+from mmdrl.shipped import is_config
 
 
 def source_counts(
@@ -22,7 +23,8 @@ def source_counts(
     """Images per class of each source, shape ``(K,)``, by its name.
 
     Args:
-        sources: Files: a ``.py`` is a config, the rest is what :func:`mmdrl.datasets.label_files.read_labels` reads.
+        sources: Files: a ``.py`` is a config, as is what :func:`mmdrl.shipped.find_config` knows by name; the rest is
+            what :func:`mmdrl.datasets.label_files.read_labels` reads.
         split: Data set of a config. An image that it shows twice in an epoch counts twice.
 
     Returns:
@@ -36,7 +38,7 @@ def source_counts(
     counts = {}
     for source, name in zip(sources, names, strict=True):
         key = name if names.count(name) == 1 else str(source)
-        if Path(source).suffix == '.py':
+        if is_config(source):
             counts[f'{key} {split}'] = _config_counts(source, split)
         else:
             counts[key] = np.bincount(read_labels(source))

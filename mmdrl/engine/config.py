@@ -7,8 +7,11 @@ from typing import Any
 import torch
 from mmengine.config import Config, DictAction
 from mmengine.hooks import Hook
+from mmengine.hub import get_config
+from mmengine.utils import is_installed
 
 from mmdrl.errors import ConfigError
+from mmdrl.shipped import PREFIX, find_config
 
 MMENGINE_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -25,7 +28,8 @@ def load_config(
     """Config of a run on this machine.
 
     Args:
-        path: Config file.
+        path: Config file, or a name that :func:`mmdrl.shipped.find_config` knows: ``'drl_r8_digits-lt.py'``,
+            ``'mmdrl::digits_lt/...'``; ``'mmpretrain::resnet/...'`` is found by MMEngine.
         options: Overrides, ``['randomness.seed=1', ...]``.
         work_dir: Folder of the run; the config's own or ``work_dirs/<config name>`` if not given.
         launcher: What has started the processes.
@@ -39,7 +43,7 @@ def load_config(
     for option in options or []:
         _override(cfg, option)
     cfg.launcher = launcher
-    cfg.work_dir = work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(path).stem)
+    cfg.work_dir = work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(cfg.filename).stem)
     _settle_loop(cfg)
     _check_hooks(cfg)
     _leave_out_hooks(cfg)
@@ -111,11 +115,16 @@ def _leave_out_hooks(cfg: Config) -> None:
             del hooks[name]
 
 
-def _read(path: str) -> Config:
-    if not Path(path).is_file():
-        raise ConfigError(f'Expected a config file at {path}, found none. Configs of mmdrl lie under configs/.')
+def _read(name: str) -> Config:
+    package, separator, _ = name.partition('::')
+    if separator and not name.startswith(PREFIX):
+        if not is_installed(package):  # MMEngine would install it
+            raise ConfigError(f'Expected {package} to be installed for the config {name}. Install it, or give a path.')
+        read, path = get_config, name
+    else:
+        read, path = Config.fromfile, str(find_config(name))
     try:
-        return Config.fromfile(path)
+        return read(path)
     except Exception as error:  # a config is a program: anything may go wrong in it
         raise ConfigError(f'The config {path} cannot be read: {type(error).__name__}: {error}') from error
 

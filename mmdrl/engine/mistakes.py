@@ -1,14 +1,17 @@
-"""Sentences in place of the errors that a name or an argument in a config has led to."""
+"""Sentences in place of the errors that a name or an argument in a config, or data that are not there, have led to."""
 
 import re
 
 from mmdrl import registry
-from mmdrl.errors import ConfigError
+from mmdrl.errors import ConfigError, DataError
 
 # How the registry and Python word a name or an argument of a class that does not exist.
 _CONFIG_MISTAKE = re.compile(
     r'is not in the .* registry|__init__\(\) (got an unexpected keyword argument|missing .* required)'
+    r'|should be either all None or not None|Input dimension should be at least'
 )
+# How MMPretrain words a folder of images without images.
+_DATA_MISTAKE = re.compile(r'Found 0 files in subfolders of|The number of subfolders \(')
 
 
 def tell_config_mistake(error: Exception) -> None:
@@ -26,4 +29,21 @@ def tell_config_mistake(error: Exception) -> None:
             hint = f' Did you mean mmdrl.{named[1]}?'
         elif 'unexpected keyword' in message:
             hint = ' (A dict that changes an inherited one keeps its keys, unless it has _delete_=True.)'
+        elif 'Input dimension' in message:  # torch's pooling, in a neck
+            hint = ' (Does the backbone pool by itself, as ConvNeXt and ViT do? Then model.neck=None.)'
         raise ConfigError(f'The config does not fit: {message}{hint}') from error
+
+
+def tell_data_mistake(error: Exception) -> None:
+    """Raise a sentence if the error is that of a file, folder or images that are not there.
+
+    Raises:
+        DataError: The sentence.
+    """
+    message = str(error).strip().rpartition('\n')[2]  # of a loader worker: the end of its traceback
+    if isinstance(error, FileNotFoundError):
+        what = f'{error.filename} is missing' if error.filename else f'A file is missing: {message.rstrip(".")}'
+        hint = 'Does the config name the right place (data_root, data_prefix, ann_file, load_from, init_cfg)?'
+        raise DataError(f'{what}. {hint}') from error
+    if _DATA_MISTAKE.match(str(error)):
+        raise DataError(f'The data set does not fit: {message}') from error

@@ -9,14 +9,15 @@ from mmdrl.datasets.lists.path_lists import parse_path_list, read_bytes
 from mmdrl.errors import ConfigError, DataError
 from mmdrl.registry import DATASETS
 
-LISTED = ('CustomDataset', 'ImageNet')  # data sets of MMPretrain that read `path label` lists
+LISTED = ('CustomDataset', 'ImageNet')  # data sets of MMPretrain that read `path label` lists, or folders of images
 
 
 def check_data_paths(cfg: Mapping[str, Any], loaders: tuple[str, ...]) -> None:
     """Every local data folder, file and list that the loaders name must exist, and lists must be well formed.
 
-    Of ``mmdrl``'s own data sets over lists the list is read, and a few of the images are looked for. A folder without
-    a named file in it is left to the data set: some download what is missing.
+    Of ``mmdrl``'s own data sets over lists the list is read, and a few of the images are looked for. Those of
+    MMPretrain over lists or folders need the folder of their images. A folder of any other data set, without a named
+    file in it, is left to the data set: some download what is missing.
 
     Raises:
         ConfigError: If one of these has an argument that it does not take.
@@ -34,6 +35,7 @@ def _check_dataset(config: dict[str, Any], option: str) -> None:
     root = str(config.get('data_root') or '')
     own = _list_dataset(config, option)
     files = {key: str(config.get(key) or '') for key in ('ann_file', 'data_file')}
+    is_listed = str(config.get('type')).rpartition('.')[2] in LISTED
     if own is not None:
         root, files = own.data_root, dict(ann_file=own.ann_file)
     for key, name in files.items():
@@ -48,8 +50,10 @@ def _check_dataset(config: dict[str, Any], option: str) -> None:
         path = Path(name) if own is not None else folder / name
         if not path.is_file():
             raise DataError(f'Expected a file at {path}, found none. Put it there, or set {option}.{key}.')
-        if str(config.get('type')).rpartition('.')[2] in LISTED and config.get('with_label', True):
+        if is_listed and config.get('with_label', True):
             _check_list(path, config)
+    if is_listed:
+        _check_folder(config, option)
     if own is not None:
         own.full_init()
         own.check_folder()
@@ -71,15 +75,31 @@ def _list_dataset(config: dict[str, Any], option: str) -> ImageListDataset | Non
 def _check_list(path: Path, dataset: dict[str, Any]) -> None:
     """A list that MMPretrain reads must be well formed, and the first image must be there."""
     paths, _ = parse_path_list(read_bytes(path), str(path))
-    prefix = dataset.get('data_prefix') or ''
-    prefix = (prefix.get('img_path') or '') if isinstance(prefix, dict) else prefix
-    if dataset.get('split') or '://' in prefix:
+    folder = _image_folder(dataset)
+    if dataset.get('split') or folder is None:
         return  # MMPretrain derives the folder from the split
-    image_path = Path(str(dataset.get('data_root') or '')).expanduser() / prefix / paths[0]
-    if not image_path.is_file():
+    if not (folder / paths[0]).is_file():
         raise DataError(
-            f'{path} names {paths[0]}, but there is no file {image_path}. Do data_root and data_prefix fit?'
+            f'{path} names {paths[0]}, but there is no file {folder / paths[0]}. Do data_root and data_prefix fit?'
         )
+
+
+def _check_folder(dataset: dict[str, Any], option: str) -> None:
+    """The folder that holds the images of a data set of MMPretrain must be there."""
+    folder = _image_folder(dataset)
+    if folder is not None and not folder.is_dir():
+        raise DataError(
+            f'Expected the images in the folder {folder}, found none. Put them there, or set {option}.data_root with '
+            '--cfg-options.'
+        )
+
+
+def _image_folder(dataset: dict[str, Any]) -> Path | None:
+    """Where MMPretrain looks for the images; None for a place that is not on a disk."""
+    prefix = dataset.get('data_prefix') or dataset.get('split') or ''
+    prefix = (prefix.get('img_path') or '') if isinstance(prefix, dict) else prefix
+    root = str(dataset.get('data_root') or '')
+    return None if '://' in root + prefix else Path(root).expanduser() / prefix
 
 
 def wrapped_datasets(config: dict[str, Any], option: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -18,7 +18,7 @@ from mmdrl.visualization import accuracy_table, by_classifier
 
 from .checkpoints import check_belongs, check_resumable, latest_checkpoint, read_checkpoint
 from .hooks.companions import check_companions
-from .mistakes import tell_config_mistake
+from .mistakes import tell_config_mistake, tell_data_mistake
 from .model_parts import unwrap
 from .preflight import check_data_paths
 from .results import write_json
@@ -152,7 +152,7 @@ def build_runner(cfg: Config, kind: type[Runner] = Runner) -> Runner:
         torch.set_num_threads(num_threads)
     try:
         return RUNNERS.build(cfg) if kind is Runner and 'runner_type' in cfg else kind.from_cfg(cfg)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         tell_config_mistake(error)
         raise
     except OSError as error:
@@ -162,12 +162,19 @@ def build_runner(cfg: Config, kind: type[Runner] = Runner) -> Runner:
 
 
 def start(go: Callable[[], Any], runner: Runner) -> Any:
-    """Train, test or set up; loaders, loops and hooks' parts are built only now."""
+    """Train, test or set up; loaders, loops and hooks' parts are built only now.
+
+    Raises:
+        MMDRLError: If a name or an argument does not exist, or data are not there.
+    """
     try:
         return go()
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         if not _has_trained(runner):
             tell_config_mistake(error)
+        raise
+    except (FileNotFoundError, RuntimeError, AssertionError) as error:
+        tell_data_mistake(error)
         raise
 
 

@@ -1,7 +1,8 @@
 """Class counts of data sets: ``python tools/analysis/class_stats.py SOURCE [SOURCE ...]``.
 
-A source is a config, a ``path label`` list (also as ``.txt.xz``), an array file, or annotations in JSON. Prints
-images, classes, imbalance ratio, Gini coefficient and shot groups side by side, and draws the counts.
+A source is a config (a file, or one of mmdrl by name), a ``path label`` list (also as ``.txt.xz``), an array file, or
+annotations in JSON. Prints images, classes, imbalance ratio, Gini coefficient and shot groups side by side, and draws
+the counts.
 """
 
 import argparse
@@ -20,7 +21,8 @@ def parse_args() -> argparse.Namespace:
         'sources',
         nargs='+',
         metavar='SOURCE',
-        help='config.py, list.txt[.xz] of "path label" lines, arrays.npz with labels, labels.npy, or annotations.json',
+        help='config (a file, or the name of one of mmdrl), list.txt[.xz] of "path label" lines, arrays.npz with '
+        'labels, labels.npy, or annotations.json',
     )
     parser.add_argument(
         '--split', choices=['train', 'val', 'test'], default='train', help='data set of a config (default: %(default)s)'

@@ -15,7 +15,7 @@ from sentences import run
 def parse_args() -> argparse.Namespace:
     """Command line of the tool."""
     parser = argparse.ArgumentParser(description='What a config would train, stage by stage')
-    parser.add_argument('config', help='config file')
+    parser.add_argument('config', help='config file, or name of a config of mmdrl')
     parser.add_argument(
         '--gpus', type=int, default=1, metavar='N', help='processes that share the batches (default: 1, as is 0)'
     )
@@ -46,9 +46,10 @@ def main(args: argparse.Namespace) -> None:
     both_exist = bool(args.json) and os.path.exists(args.json) and os.path.exists(args.config)
     if both_exist and os.path.samefile(args.json, args.config):
         raise ConfigError(f'--json {args.json} would overwrite the config. Give it another name.')
-    plan = describe_run(load_config(args.config, args.cfg_options), max(args.gpus, 1))
+    cfg = load_config(args.config, args.cfg_options)
+    plan = describe_run(cfg, max(args.gpus, 1))
     console = Console(highlight=False)
-    console.print(plan_table(plan, Path(args.config).stem, console.width))
+    console.print(plan_table(plan, Path(cfg.filename).stem, console.width))
     if args.json:
         with disk_errors(f'Writing {args.json}'):
             Path(args.json).parent.mkdir(parents=True, exist_ok=True)

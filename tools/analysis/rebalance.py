@@ -29,7 +29,7 @@ OPTIMISTIC = (
 def parse_args() -> argparse.Namespace:
     """Command line of the tool."""
     parser = argparse.ArgumentParser(description='Rebalance a trained classifier without training')
-    parser.add_argument('config', help='config file')
+    parser.add_argument('config', help='config file, or name of a config of mmdrl')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--out', metavar='FILE.pth', help='checkpoint to write with the best rule (default: none)')
     parser.add_argument('--json', metavar='FILE', help='file for the numbers of all rules')

@@ -1,0 +1,67 @@
+"""Something to do right after a module of another package has been imported, without importing it now.
+
+A finder in front of ``sys.meta_path`` leaves the search to those behind it and lets the loader they find do its work;
+the module keeps that loader. It also sees ``importlib.reload`` and the imports of forked processes.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+Action = Callable[[ModuleType], None]
+
+
+def when_imported(name: str, action: Action) -> None:
+    """Call an action with a module each time it has been executed, and now if it is there already.
+
+    Args:
+        name: Full name of the module. One action for each; a later one takes the place of an earlier one.
+        action: What to call. It must not raise: the import of somebody else's module would fail.
+    """
+    _FINDER.actions[name] = action
+    if _FINDER not in sys.meta_path:
+        sys.meta_path.insert(0, _FINDER)
+    if name in sys.modules:
+        action(import_module(name))  # which waits, should another thread be in the midst of it
+
+
+class _Finder(MetaPathFinder):
+    def __init__(self) -> None:
+        self.actions: dict[str, Action] = {}
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if name not in self.actions:
+            return None
+        for finder in sys.meta_path:
+            spec = None if finder is self else finder.find_spec(name, path, target)
+            if spec is not None:
+                if spec.loader is not None:
+                    spec.loader = _Loader(spec.loader, self.actions[name])
+                return spec
+        return None
+
+
+class _Loader(Loader):
+    """The loader that was found, followed by the action."""
+
+    def __init__(self, loader: Loader, action: Action):
+        self.loader = loader
+        self.action = action
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self.loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        module.__loader__ = self.loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = self.loader
+        self.loader.exec_module(module)
+        self.action(module)
+
+
+_FINDER = _Finder()
