@@ -2,7 +2,8 @@
 
 ``type='mmdrl.DRLoss'`` resolves from any config, because MMEngine imports this module when it meets
 the scope. Dicts inherited through ``_base_ = 'mmdrl::...'`` carry ``_scope_='mmdrl'``, so the bare
-MMPretrain names inside them are looked up here and handed on to MMPretrain's registry.
+MMPretrain names inside them are looked up here and handed on to MMPretrain's registry. So are names with a
+scope that MMEngine does not find below its root: a project may have hung its registries below MMPretrain's.
 """
 
 from importlib import import_module
@@ -25,11 +26,14 @@ class ScopedRegistry(Registry):
         self._node = node
 
     def get(self, key: str) -> type | None:
-        """Class registered as ``key``: ours, else (for a bare name) MMPretrain's, else MMEngine's."""
+        """Class registered as ``key``: ours, else MMPretrain's or that of a scope below it, else MMEngine's."""
         self.import_from_location()
         if '.' in key or key in self._module_dict:
-            return super().get(key)
-        return getattr(import_module('mmpretrain.registry'), self._node).get(key)
+            found = super().get(key)
+            if found is not None or key.startswith('mmdrl.'):
+                return found
+        host: Registry = getattr(import_module('mmpretrain.registry'), self._node)
+        return host.get(key)
 
 
 MODELS = ScopedRegistry('MODELS', root.MODELS, 'mmdrl.models')

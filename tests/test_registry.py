@@ -51,6 +51,30 @@ def test_inherited_dicts_resolve_bare_names_of_mmpretrain() -> None:
         assert type(HOST_MODELS.build(cfg)).__name__ == 'GlobalAveragePooling'
 
 
+@pytest.mark.parametrize('parent', ['mmengine', 'mmpretrain'])
+@pytest.mark.parametrize('scope', ['mmengine', 'mmpretrain', 'mmdrl'])
+def test_scope_of_a_project_is_found_in_inherited_dicts_whatever_it_hangs_below(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parent: str, scope: str
+) -> None:
+    """A class as a project registers it, named in a dict that came by ``_base_ = 'mmdrl::...'``."""
+    name = f'project_below_{parent}'
+    (tmp_path / name).mkdir()
+    (tmp_path / name / '__init__.py').touch()
+    (tmp_path / name / 'registry.py').write_text(
+        f'from mmengine.registry import Registry\nfrom {parent}.registry import MODELS as parent\n'
+        f"MODELS = Registry('model', parent=parent, scope={name!r}, locations=[{f'{name}.net'!r}])\n"
+    )
+    (tmp_path / name / 'net.py').write_text(
+        f'from torch import nn\nfrom {name}.registry import MODELS\n@MODELS.register_module()\n'
+        'class Net(nn.Module):\n    pass\n'
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with DefaultScope.overwrite_default_scope(scope):
+        net = HOST_MODELS.build(dict(_scope_='mmdrl', type=f'{name}.Net'))
+        assert type(net).__module__ == f'{name}.net'
+        assert registry.MODELS.get(f'{name}.NoSuchThing') is None
+
+
 def test_a_fresh_process_needs_no_import_of_ours() -> None:
     program = (
         "from mmpretrain.registry import MODELS; m = MODELS.build(dict(type='mmdrl.ResNet8'));print(type(m).__module__)"

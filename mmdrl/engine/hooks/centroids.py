@@ -13,6 +13,7 @@ from mmdrl.engine.features import visit_features
 from mmdrl.engine.finite import check_finite
 from mmdrl.engine.model_parts import find_head, unwrap
 from mmdrl.engine.processes import batches_per_pass, check_buffers_left_alone, check_equal_shares
+from mmdrl.errors import ConfigError
 from mmdrl.models import ClassCentroids
 from mmdrl.registry import HOOKS
 
@@ -43,8 +44,8 @@ class CentroidHook(Hook):
 
     Raises:
         ConfigError: Before training, if the head has the DR loss and ``ClassCountsHook`` is missing, mode ``'epoch'``
-            finds no pipeline, or a wrapper overwrites the buffers that mode ``'running'`` needs; before an epoch, if
-            processes would gather batches of different sizes.
+            finds no pipeline or no ``DRHead``, or a wrapper overwrites the buffers that mode ``'running'`` needs;
+            before an epoch, if processes would gather batches of different sizes.
         DivergenceError: In training, if a feature, a weight or a buffer is not finite; no checkpoint holds it.
     """
 
@@ -64,6 +65,11 @@ class CentroidHook(Hook):
         if 'running' in modes:
             check_buffers_left_alone(runner.model)
         if 'epoch' in modes:
+            if find_head(runner.model) is None:
+                raise ConfigError(
+                    "Centroids of mode 'epoch' are filled by a pass that collects features through mmdrl.DRHead, and "
+                    "this model's head is another. Take mode 'running' or 'ema', or derive the head from DRHead."
+                )
             self._clean_loader = clean_loader(runner, self.pipeline)
         # Centroids that load_from has brought are of other weights, those of a resumed run are its own.
         self._has_published = runner._resume and _are_seen(runner.model)

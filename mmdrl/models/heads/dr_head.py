@@ -116,6 +116,11 @@ class DRHead(LinearClsHead, KeepsClassCounts):
             ConfigError: If the neck hands over features of another shape.
         """
         features: Tensor = super().pre_logits(feats)
+        if not isinstance(features, Tensor):
+            raise ConfigError(
+                f'DRHead expects one tensor per layer, got a {type(features).__name__} of {len(features)}: this '
+                'backbone is made for a head of its own. Let a neck of yours make one tensor of it.'
+            )
         if features.ndim != 2 or features.shape[1] != self.in_channels:
             raise ConfigError(
                 f'DRHead expects features (B, {self.in_channels}), got {tuple(features.shape)} from the neck. Set '
@@ -191,9 +196,5 @@ class DRHead(LinearClsHead, KeepsClassCounts):
         """
         features = self.pre_logits(feats)
         nearest = prediction.ncm_labels(features, self.centroids)
-        if self.predict_with == 'ncm':
-            logits = prediction.ncm_logits(features, self.centroids)
-        else:
-            logits = prediction.adjusted(self(feats), self, self.logit_adjustment)
-        samples = self._get_predictions(logits, data_samples)
+        samples = self._get_predictions(prediction.scores(self, features), data_samples)
         return prediction.with_ncm_labels(samples, nearest, is_prediction=self.predict_with == 'ncm')

@@ -18,7 +18,8 @@ def single_labels(data_samples: list[DataSample], num_classes: int, may_be_mixed
 
     Raises:
         ConfigError: If labels are mixed and may not be.
-        DataError: If there is no sample, or (on the CPU) a label lies outside ``[0, K)``.
+        DataError: If there is no sample, one has several labels or none, or (on the CPU) a label lies outside
+            ``[0, K)``.
     """
     if not data_samples:
         raise DataError('Expected at least one image in a batch, got none.')
@@ -30,6 +31,12 @@ def single_labels(data_samples: list[DataSample], num_classes: int, may_be_mixed
             'preprocessor, or train without the loss: dr_loss=None, or loss_weights=dict(loss_dr=0.) of a stage.'
         )
     labels = torch.cat([sample.gt_label for sample in data_samples])
+    if len(labels) != len(data_samples):
+        several = next(len(sample.gt_label) for sample in data_samples if len(sample.gt_label) != 1)
+        raise DataError(
+            f'DRHead expects one label per sample, got {several}. Data with several labels per image need a head of '
+            "MMPretrain's, such as MultiLabelLinearClsHead, without the DR loss."
+        )
     if labels.device.type == 'cpu':
         try:
             check_labels(labels, num_classes)
