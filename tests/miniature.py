@@ -124,5 +124,38 @@ def make_imagenet_lt(root: Path, images_of_first: int = 3) -> Path:
     return root
 
 
+def make_linked(root: Path, name: str, num_classes: int) -> Path:
+    """Write the lists of a set with any number of classes, and one JPEG of noise under the names of all images.
+
+    Args:
+        root: Folder to make.
+        name: ``'imagenet'``, ``'places'`` or ``'inaturalist'``.
+        num_classes: Of the training images: 4, 3 and 2 in the first three classes, one in all others. Val and test have
+            one image of each of the first eight.
+
+    Returns:
+        ``root``.
+    """
+    shared = root / 'shared'
+    write_noise(shared / '0.jpg', np.random.default_rng(0))
+    for number in (1, 2, 3):
+        (shared / f'{number}.jpg').hardlink_to(shared / '0.jpg')
+    folders = root / ('train_val2018/Plantae' if name == 'inaturalist' else 'train')
+    folders.mkdir(parents=True)
+    for label in range(num_classes):
+        (folders / f'{label:05d}').symlink_to(shared, target_is_directory=True)
+    if name != 'inaturalist':
+        (root / 'val').symlink_to(folders, target_is_directory=True)
+    for part in PARTS[name]:
+        place = 'val' if part == 'test' else folders.relative_to(root).as_posix()
+        rows = [
+            f'{place}/{label:05d}/{number}.jpg {label}\n'
+            for label in range(num_classes if part == 'train' else min(num_classes, 8))
+            for number in range(max(1, 4 - label) if part == 'train' else 1)
+        ]
+        (root / f'{PREFIX[name]}_{part}.txt').write_text(''.join(rows))
+    return root
+
+
 if __name__ == '__main__':
     print(make_imagenet_lt(Path(sys.argv[1])))
