@@ -4,21 +4,14 @@ Each installation has an environment of its own, which sees the packages of the 
 """
 
 import json
-import os
 import shutil
-import subprocess
 import sys
-import sysconfig
-import venv
 import zipfile
 from pathlib import Path
 
 import pytest
 from command import SHORT_DIGITS
-
-ROOT = Path(__file__).parents[1]
-SOURCES = ('mmdrl', 'configs', 'tools', 'requirements', 'setup.py', 'pyproject.toml', 'MANIFEST.in', 'LICENSE')
-OFFLINE = ('--no-deps', '--no-build-isolation')
+from installation import OFFLINE, copy_sources, make_environment, run
 
 # As `mim train`, MMEngine's hub and `_base_` look things up; each has its own way to the package's folder.
 LOOK_UP = """
@@ -53,37 +46,15 @@ print(json.dumps({
 pytestmark = [pytest.mark.slow, pytest.mark.host]
 
 
-def run(*command, cwd):
-    environment = {k: v for k, v in os.environ.items() if k not in ('PYTHONPATH', 'PYTHONHOME')}
-    done = subprocess.run([str(part) for part in command], cwd=cwd, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 @pytest.fixture(scope='module')
 def tree(tmp_path_factory):
-    """Copy of the sources: building leaves traces."""
-    target = tmp_path_factory.mktemp('checkout')
-    for name in (*SOURCES, 'README.md', 'model-index.yml'):
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, target / name, ignore=shutil.ignore_patterns('__pycache__', '.mim'))
-        elif source.exists():
-            shutil.copy2(source, target / name)
-    return target
+    return copy_sources(tmp_path_factory.mktemp('checkout'))
 
 
 @pytest.fixture
 def environment(tmp_path):
-    """Interpreter of a fresh environment in front of the running one's packages."""
-    target = tmp_path / 'environment'
-    venv.create(target, symlinks=True)
-    site = Path(sysconfig.get_path('purelib', 'posix_prefix', {'base': str(target), 'platbase': str(target)}))
-    behind = Path(sysconfig.get_path('purelib'))
-    (site / 'behind.pth').write_text(f'{behind}\n')
-    # Folders named in a .pth have theirs ignored, but MMEngine needs the distutils that setuptools' one provides.
-    shutil.copy2(behind / 'distutils-precedence.pth', site)
-    return target / 'bin' / 'python', site
+    """Interpreter of a fresh environment in front of the running one's packages, and where it installs to."""
+    return make_environment(tmp_path / 'environment')
 
 
 @pytest.fixture(scope='module')
