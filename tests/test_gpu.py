@@ -107,6 +107,7 @@ def test_memory_is_a_few_batches_and_no_cube(rng) -> None:
 @pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
 def test_step_of_a_classifier_does_not_wait_and_is_that_of_the_cpu(kind: str, dtype: torch.dtype) -> None:
     classifier = MODELS.build(dict(type=f'mmdrl.{kind}', in_features=32, out_features=12))
+    classifier.eval()  # while training, the tau-normalised one is the plain one
     features = torch.randn(40, 32).to(dtype)
     with torch.autocast('cpu', dtype=torch.bfloat16, enabled=dtype != torch.float32):
         expected = classifier(features).float()
