@@ -13,6 +13,7 @@ import sys
 import urllib.error
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -69,14 +70,15 @@ def fetch(url: str) -> Path:
     Raises:
         DataError: If it cannot be fetched, or has another hash than its name promises; such a file is not kept.
     """
-    name = Path(urlsplit(url).path).name
-    if not name:
-        raise DataError(f'Expected the address of a checkpoint, got {url}, which names no file.')
     folder = Path(torch.hub.get_dir()) / 'checkpoints'
-    path, expected = folder / name, _promised(url)
+    expected = None
     try:
+        name = Path(urlsplit(url).path).name
+        if not name:
+            raise DataError(f'Expected the address of a checkpoint, got {url}, which names no file.')
+        path, expected = folder / name, _promised(url)
         folder.mkdir(parents=True, exist_ok=True)
-        with _alone(folder):
+        with alone(folder):
             if path.is_file() and (expected is None or file_hash(path).startswith(expected)):
                 return path
             torch.hub.download_url_to_file(url, str(path), expected, progress=sys.stderr.isatty())
@@ -85,10 +87,10 @@ def fetch(url: str) -> Path:
     except RuntimeError as error:  # how torch's hub says it
         raise DataError(
             f'{url} gave a file whose SHA-256 does not begin with {expected}, as its name says; it was not kept. Was '
-            'the line cut? The same command tries again.'
+            'the line cut? The same command tries again. If it is what you want, fetch it yourself under another name.'
         ) from error
-    except OSError as error:  # those of urllib and http among them
-        raise DataError(f'Fetching {url} into {folder} failed: {getattr(error, "reason", error)}.') from error
+    except (OSError, HTTPException, ValueError) as error:  # of urllib; a ValueError if it is no address at all
+        raise DataError(f'Fetching {url} into {folder} failed: {_reason(error)}.') from error
     return path
 
 
@@ -114,13 +116,21 @@ def load_from_local(filename: str, map_location: Any = None) -> Any:
 
 
 def _promised(url: str) -> str | None:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # no address
+        return None
     return None if (parts.hostname or '').endswith(_NEVER_CHECKED) else named_hash(parts.path)
 
 
+def _reason(error: Exception) -> str:
+    """In one line; ``reason`` is that of urllib, or the last words of a UnicodeError."""
+    return ' '.join(str(getattr(error, 'reason', error)).split())
+
+
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One process at a time; the others find what the first has fetched."""
+def alone(folder: Path) -> Iterator[None]:
+    """One process at a time in a folder; the others find what the first has put there."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         with suppress(OSError):  # a file system without locks

@@ -1,10 +1,11 @@
 """Something to do right after a module of another package has been imported, without importing it now.
 
-A finder in front of ``sys.meta_path`` leaves the search to those behind it and lets the loader they find do its work;
+A finder in front of ``sys.meta_path`` leaves the search to the others and lets the loader they find do its work;
 the module keeps that loader. It also sees ``importlib.reload`` and the imports of forked processes.
 """
 
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
@@ -31,19 +32,24 @@ def when_imported(name: str, action: Action) -> None:
 class _Finder(MetaPathFinder):
     def __init__(self) -> None:
         self.actions: dict[str, Action] = {}
+        self._searching: set[tuple[int, str]] = set()
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if name not in self.actions:
+        # Another hook of the kind, such as this one before a reload, asks all finders, too.
+        search = threading.get_ident(), name
+        if name not in self.actions or search in self._searching:
             return None
-        for finder in sys.meta_path:
-            spec = None if finder is self else finder.find_spec(name, path, target)
-            if spec is not None:
-                if spec.loader is not None:
-                    spec.loader = _Loader(spec.loader, self.actions[name])
-                return spec
-        return None
+        self._searching.add(search)
+        try:
+            found = (finder.find_spec(name, path, target) for finder in sys.meta_path if hasattr(finder, 'find_spec'))
+            spec = next((spec for spec in found if spec is not None), None)
+        finally:
+            self._searching.remove(search)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Loader(spec.loader, self.actions[name])
+        return spec
 
 
 class _Loader(Loader):

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
@@ -138,3 +139,52 @@ def test_our_tools_look_into_what_an_address_gives(server: FileServer, cache: Pa
     """Before a model is loaded with it: this one is of another model."""
     with pytest.raises(DataError, match='does not belong to this config'):
         evaluate(short_config(tmp_path / 'test'), f'{server.address}/{NAME}')
+
+
+@pytest.mark.parametrize(
+    'address',
+    [
+        'http://[bad/{name}',
+        'http://127.0.0.1:port/{name}',
+        'http://127.0.0.1:1/a b/{name}',
+        'http://127.0.0.1:1/\u00e4{name}',
+        'http://ex..ample/{name}',
+    ],
+)
+@pytest.mark.parametrize('name', [NAME, 'plain.pth'])
+def test_address_that_is_none_ends_in_a_sentence(cache: Path, address: str, name: str) -> None:
+    with pytest.raises(DataError, match=r'^Fetching .* failed: \S'):
+        read_checkpoint(address.format(name=name))
+
+
+@pytest.mark.parametrize(
+    'reply',
+    [
+        b'garbage\r\n\r\n',
+        b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n10\r\nabc',
+        b'HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\nabc',
+    ],
+)
+def test_server_that_speaks_no_http_ends_in_a_sentence(cache: Path, reply: bytes) -> None:
+    with socket.create_server(('127.0.0.1', 0)) as listening:
+
+        def answer() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                connection.recv(1 << 16)
+                connection.sendall(reply)
+
+        thread = Thread(target=answer)
+        thread.start()
+        with pytest.raises(DataError, match=r'^Fetching .* failed: \S'):
+            read_checkpoint(f'http://127.0.0.1:{listening.getsockname()[1]}/{NAME}')
+        thread.join()
+    assert not (cache / NAME).exists()
+
+
+def test_half_a_file_whose_name_promises_nothing_can_be_got_rid_of(server: FileServer, cache: Path) -> None:
+    server.faults = [dict(drop_after=100)]
+    with pytest.raises(DataError, match=r'Remove .*plain\.pth.*fetched anew'):
+        read_checkpoint(f'{server.address}/plain.pth')
+    (cache / 'plain.pth').unlink()
+    assert read_checkpoint(f'{server.address}/plain.pth')

@@ -102,3 +102,27 @@ def test_mmengine_is_told_of_mmdrl_without_being_imported() -> None:
     command = [sys.executable, '-W', 'ignore', '-c', textwrap.dedent(code)]
     answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert answer.stdout == 'mmdrl\n', answer.stderr
+
+
+def test_two_hooks_of_the_kind_do_not_send_each_other_in_circles(names: dict[str, str]) -> None:
+    """As after a reload of the module that has it, or with another package that does the same."""
+    from mmdrl.import_hook import _Finder
+
+    other = _Finder()
+    seen: list[str] = []
+    when_imported(names['module'], lambda _: seen.append('first'))
+    other.actions[names['module']] = lambda _: seen.append('second')
+    sys.meta_path.insert(0, other)
+    try:
+        importlib.import_module(names['module'])
+    finally:
+        sys.meta_path.remove(other)
+    assert sorted(seen) == ['first', 'second']
+
+
+def test_finder_of_the_old_kind_is_passed_over(names: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    when_imported(names['module'], lambda _: seen.append('now'))
+    monkeypatch.setattr(sys, 'meta_path', [*sys.meta_path[:1], object(), *sys.meta_path[1:]])
+    importlib.import_module(names['module'])
+    assert seen == ['now']

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor, TimeoutError
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,13 @@ from mmpretrain import get_model
 from mmdrl.engine.checkpoints import read_checkpoint
 from mmdrl.engine.config import load_config
 from mmdrl.engine.publish import Published, publish
+from mmdrl.engine.publish.origin import shown_command
+from mmdrl.engine.publish.place import move_all
 from mmdrl.engine.publish.row import known_row
 from mmdrl.engine.rebalance import Rule, rebalance
 from mmdrl.engine.run import evaluate, train_model
 from mmdrl.errors import ConfigError, DataError
+from mmdrl.hashed_files import alone
 
 pytestmark = pytest.mark.host
 ONE_STAGE = [dict(name='only', epochs=2)]
@@ -164,6 +168,10 @@ def test_numbers_that_do_not_come_out_again_stop_it(run: Path, tmp_path: Path) -
     with pytest.raises(DataError, match=r'all is [\d.]+, not [\d.]+ \(-0\.2\)\. Nothing was published'):
         publish(tmp_path / 'run', tmp_path / 'out', check=True)
     assert not list((tmp_path / 'out').iterdir())
+    results['devices'] *= 2
+    (tmp_path / 'run/results.json').write_text(json.dumps(results))
+    notes = publish(tmp_path / 'run', tmp_path / 'two', check=True).notes
+    assert any(note.startswith('Tested in one process, trained in 2: all is') for note in notes)
     results['cpu'] = 'another'
     (tmp_path / 'run/results.json').write_text(json.dumps(results))
     notes = publish(tmp_path / 'run', tmp_path / 'out', check=True).notes
@@ -285,6 +293,8 @@ def test_run_that_is_not_whole_is_refused(run: Path, tmp_path: Path, damage: Any
         (dict(date='20260231'), '--date as YYYYMMDD'),
         (dict(url_prefix='ftp://host'), '--url-prefix like https'),
         (dict(url_prefix='https://host/a?b=1'), '--url-prefix like https'),
+        (dict(url_prefix='https://me:secret@host/a'), '--url-prefix like https'),
+        (dict(url_prefix='https://host:port/a'), '--url-prefix like https'),
     ],
 )
 def test_bad_argument_is_refused(run: Path, tmp_path: Path, settings: dict[str, str], message: str) -> None:
@@ -321,3 +331,88 @@ def test_disk_that_is_full_at_the_last_file_leaves_none(
     with pytest.raises(DataError, match='failed: No space left'):
         publish(run, tmp_path / 'out')
     assert not list((tmp_path / 'out').iterdir())
+
+
+def test_results_of_a_later_epoch_are_not_given_for_an_earlier_checkpoint(tmp_path: Path) -> None:
+    """As when a run stops early, or does not save its end."""
+    saved = {'default_hooks.checkpoint.interval': 2, 'default_hooks.checkpoint.save_last': False}
+    train(short_config(tmp_path / 'run', [dict(name='only', epochs=3)], **saved))
+    assert results_of(tmp_path / 'run')['checkpoint'].endswith('epoch_2.pth')
+    found = publish(tmp_path / 'run', tmp_path / 'out')
+    epoch_2 = evaluate(
+        load_config(str(tmp_path / 'run/drl_r8_digits-lt.py'), work_dir=str(tmp_path / 'test')),
+        str(tmp_path / 'run/epoch_2.pth'),
+    )
+    assert epoch_2 != results_of(tmp_path / 'run')['metrics']
+    assert found.metrics == epoch_2
+    assert found.row['Results'][0]['Metrics']['Top 1 Accuracy'] == round(epoch_2['all'], 2)
+    assert read_checkpoint(str(found.files['checkpoint']))['meta']['metrics'] is None
+    assert '`epoch_2.pth`, saved before the end of the run' in found.files['card'].read_text()
+
+
+def test_checkpoint_of_a_run_with_another_seed_is_refused(run: Path, tmp_path: Path) -> None:
+    train(short_config(tmp_path / 'other', ONE_STAGE, **{'randomness.seed': 7}))
+    with pytest.raises(DataError, match=r'epoch_2\.pth is of a run with seed 7, .*results\.json of one with seed 0'):
+        publish(run, tmp_path / 'out', checkpoint=tmp_path / 'other/epoch_2.pth')
+
+
+def test_checkpoints_in_a_folder_of_their_own_are_found(tmp_path: Path) -> None:
+    apart = {'default_hooks.checkpoint.out_dir': str(tmp_path / 'apart')}
+    train(short_config(tmp_path / 'run', ONE_STAGE, **apart))
+    found = publish(tmp_path / 'run', tmp_path / 'out')
+    assert 'the last of the run' in found.files['card'].read_text()
+
+
+def test_log_of_another_attempt_in_the_folder_is_left_out(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run, tmp_path / 'run')
+    for stamp in ('19990101_000000', '29990101_000000'):  # before and after, which MMEngine lets lie
+        (tmp_path / f'run/{stamp}/vis_data').mkdir(parents=True)
+        (tmp_path / f'run/{stamp}/vis_data/scalars.json').write_text('{"loss": 99.0, "step": 1}\n')
+    log = publish(tmp_path / 'run', tmp_path / 'out').files['log'].read_text()
+    assert [json.loads(line)['epoch'] for line in log.splitlines() if 'loss' in line] == [1, 2]
+
+
+def test_other_total_batch_is_a_change_of_the_config(run: Path, tmp_path: Path) -> None:
+    assert not [note for note in publish(run, tmp_path / 'one').notes if 'total batch' in note]
+    shutil.copytree(run, tmp_path / 'run')
+    results = results_of(run) | dict(total_batch_size=64, devices=['cpu', 'cpu'])
+    (tmp_path / 'run/results.json').write_text(json.dumps(results))
+    notes = publish(tmp_path / 'run', tmp_path / 'two').notes
+    assert any('total batch size 64 in place of 32' in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ('typed', 'shown'),
+    [
+        ('/w/tools/train.py configs/x.py --work-dir /w/runs', 'python tools/train.py configs/x.py'),
+        ('/home/me/study/fit.py --lr 3', 'python fit.py --lr 3'),
+        ('/w/tools/train.py /home/me/study/x.py', "python tools/train.py '~/study/x.py'"),
+        ('/w/tools/train.py x.py r=/home/meyer/data', 'python tools/train.py x.py r=/home/meyer/data'),
+        ('/w/tools/train.py x.py r=/home/me/data', "python tools/train.py x.py 'r=~/data'"),
+    ],
+)
+def test_command_is_shown_as_others_would_type_it(typed: str, shown: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('HOME', '/home/me')
+    assert shown_command(typed) == shown
+
+
+def test_home_that_is_the_root_leaves_the_command_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('HOME', '/')
+    assert shown_command('/w/tools/train.py x.py r=data/x') == 'python tools/train.py x.py r=data/x'
+
+
+def test_two_that_publish_into_one_folder_take_turns(tmp_path: Path) -> None:
+    (tmp_path / 'made').mkdir()
+    made = [tmp_path / 'made/a.md', tmp_path / 'made/b.pth']
+    for path in made:
+        path.write_text('ours')
+    with ThreadPoolExecutor() as pool:
+        with alone(tmp_path):
+            later = pool.submit(move_all, made, tmp_path)
+            with pytest.raises(TimeoutError):
+                later.result(timeout=0.3)
+            (tmp_path / 'b.pth').write_text('theirs')
+        with pytest.raises(DataError, match=r'b\.pth is there already'):
+            later.result()
+    assert (tmp_path / 'b.pth').read_text() == 'theirs'
+    assert not (tmp_path / 'a.md').exists()

@@ -31,7 +31,8 @@ def read_checkpoint(path: str) -> dict[str, Any] | None:
         DataError: If the file is missing, is no checkpoint, holds more than data, or has another hash than its name
             promises.
     """
-    if path.startswith(('http://', 'https://')):
+    is_fetched = path.startswith(('http://', 'https://'))
+    if is_fetched:
         path = str(fetch(path))
     if '://' in path:
         return None
@@ -45,9 +46,8 @@ def read_checkpoint(path: str) -> dict[str, Any] | None:
         reason = str(error).splitlines()[0].split('. This file can still be loaded')[0]
         raise DataError(f'{path} cannot be loaded as data alone, which is all that is trusted: {reason}') from error
     except Exception as error:  # bytes that are no pickle can fail in any way
-        raise DataError(
-            f'{path} is no whole checkpoint ({type(error).__name__}: {error}). Copy or download it again.'
-        ) from error
+        again = f'Remove {path}, and it is fetched anew.' if is_fetched else 'Copy or download it again.'
+        raise DataError(f'{path} is no whole checkpoint ({type(error).__name__}: {error}). {again}') from error
     if not isinstance(checkpoint, dict):
         raise DataError(f'Expected a dict with state_dict in {path}, got a {type(checkpoint).__name__}.')
     return checkpoint

@@ -83,6 +83,7 @@ def _git(folder: Path, *command: str) -> str | None:
             env={**os.environ, 'GIT_OPTIONAL_LOCKS': '0'},
             capture_output=True,
             text=True,
+            errors='replace',
             timeout=20,
         )
     except (OSError, subprocess.SubprocessError):

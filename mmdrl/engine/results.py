@@ -3,6 +3,8 @@
 import json
 import math
 import os
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,16 +46,30 @@ def read_results(folder: str | Path) -> dict[str, Any]:
     if not path.is_file():
         raise DataError(
             f'Expected the results of a finished run in {path}, found none. Has that run reached its last epoch '
-            'with mmdrl.SummaryHook?'
+            'with mmdrl.SummaryHook, and validated?'
         )
     try:
-        return dict(json.loads(path.read_text()))
+        results = json.loads(path.read_text())
     except ValueError as error:
         raise DataError(f'Expected JSON in {path}, got {error}. Train that run again.') from None
+    if not isinstance(results, dict):
+        raise DataError(f'Expected a JSON object in {path}, got {results!r:.40}. Train that run again.')
+    return results
+
+
+def single_numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Those of an evaluation's metrics that are one number: a list of classes or a confusion matrix is none."""
+    found = {}
+    for name, value in metrics.items():
+        with suppress(TypeError, ValueError, RuntimeError):
+            found[name] = float(value)
+    return found
 
 
 def without_nan(value: Any) -> Any:
-    """The same with ``None`` in place of every number that is not finite."""
+    """The same with ``None`` in place of every number that is not finite, and arrays and tensors as lists."""
+    if hasattr(value, 'tolist'):
+        value = value.tolist()
     if isinstance(value, dict):
         return {key: without_nan(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):

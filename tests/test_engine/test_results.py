@@ -1,10 +1,17 @@
 """results.json: written whole, read back, and clear about what is wrong with it."""
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from digits_run import short_config, train
 
-from mmdrl.engine.results import read_results, write_results
+from mmdrl.engine.config import load_config
+from mmdrl.engine.publish import publish
+from mmdrl.engine.results import read_results, write_json, write_results
+from mmdrl.engine.run import evaluate
 from mmdrl.errors import DataError
 
 
@@ -27,3 +34,35 @@ def test_missing_or_broken_file_is_named(tmp_path: Path) -> None:
     (tmp_path / 'results.json').write_text('{"run": ')
     with pytest.raises(DataError, match=r'Expected JSON in .*results\.json'):
         read_results(tmp_path)
+
+
+@pytest.mark.parametrize('text', ['3', 'null', '[1]', '[]', '"a"'])
+def test_json_that_is_no_object_is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / 'results.json').write_text(text)
+    with pytest.raises(DataError, match=r'Expected a JSON object in .*results\.json'):
+        read_results(tmp_path)
+
+
+def test_run_with_metrics_that_are_no_single_number_ends_and_has_the_others(tmp_path: Path) -> None:
+    """MMPretrain's confusion matrix is a tensor, its metrics of each class are lists."""
+    evaluators = [
+        dict(type='mmdrl.ShotAccuracy', many=60, few=20),
+        dict(type='SingleLabelMetric', average=None),
+        dict(type='ConfusionMatrix'),
+    ]
+    cfg = short_config(tmp_path / 'run', [dict(name='only', epochs=1)])
+    cfg.val_evaluator = cfg.test_evaluator = evaluators
+    train(cfg)
+    results = read_results(tmp_path / 'run')
+    assert set(results['metrics']) == set(results['stages']['only']) == {'all', 'many', 'medium', 'few'}
+    found = publish(tmp_path / 'run', tmp_path / 'out', check=True)
+    assert found.metrics == results['metrics']
+    config = load_config(str(found.files['config']), work_dir=str(tmp_path / 'test'))
+    evaluate(config, str(found.files['checkpoint']), out=str(tmp_path / 'metrics.json'))
+    matrix = json.loads((tmp_path / 'metrics.json').read_text())['confusion_matrix/result']
+    assert np.sum(matrix) == 500
+
+
+def test_tensors_are_written_as_lists(tmp_path: Path) -> None:
+    write_json(dict(matrix=torch.tensor([[1.0, torch.nan]]), one=np.float32(2)), tmp_path / 'a.json')
+    assert json.loads((tmp_path / 'a.json').read_text()) == dict(matrix=[[1.0, None]], one=2.0)

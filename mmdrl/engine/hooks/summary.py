@@ -16,7 +16,7 @@ from mmdrl.datasets.lists.broken_images import broken_paths, log_broken
 from mmdrl.engine.environment import describe_environment, device_name
 from mmdrl.engine.features import extract_features
 from mmdrl.engine.model_parts import unwrap
-from mmdrl.engine.results import write_results
+from mmdrl.engine.results import single_numbers, write_results
 from mmdrl.evaluation import ShotAccuracy
 from mmdrl.models import DRHead
 from mmdrl.registry import HOOKS
@@ -48,24 +48,27 @@ class SummaryHook(Hook):
         self._stages: dict[str, dict[str, float]] = {}
         self._seconds_before = 0.0  # of the parts that were resumed
         self._began: float | None = None
+        self._logs: list[str] = []  # a folder for each part
         self._environment: dict[str, Any] = {}
 
     def before_train(self, runner: Runner) -> None:
         """Begin to take the time, and look at the code before it may change."""
         self._began = time.monotonic()
+        self._logs = list(dict.fromkeys([*self._logs, Path(runner.log_dir).name]))
         self._environment = describe_environment() if is_main_process() else {}
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         """Keep the newest measures, of each stage if there are stages."""
-        self._metrics = dict(metrics or {})
+        self._metrics = single_numbers(metrics or {})
         stage = runner.message_hub.runtime_info.get('stage')
         if stage is not None:
-            self._stages[stage] = {name: float(value) for name, value in self._metrics.items()}
+            self._stages[stage] = dict(self._metrics)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        """Keep those of the stages, and the time so far."""
+        """Keep those of the stages, the time so far, and where its logs are."""
         checkpoint['stage_metrics'] = dict(self._stages)
         checkpoint['train_seconds'] = self._seconds()
+        checkpoint['log_folders'] = list(self._logs)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Take them up again on resuming."""
@@ -73,6 +76,8 @@ class SummaryHook(Hook):
             self._stages = dict(checkpoint['stage_metrics'])
         if runner._resume and isinstance(checkpoint.get('train_seconds'), float):
             self._seconds_before = checkpoint['train_seconds']
+        if runner._resume and isinstance(checkpoint.get('log_folders'), list):
+            self._logs = list(checkpoint['log_folders'])
 
     def after_train(self, runner: Runner) -> None:
         """Print and write, on the first process."""
@@ -107,6 +112,7 @@ class SummaryHook(Hook):
             devices=devices,
             total_batch_size=_total_batch(runner),
             train_seconds=round(self._seconds(), 1),
+            log_folders=self._logs,
         )
         if self._stages:
             results['stages'] = self._stages

@@ -67,6 +67,8 @@ def how_chosen(run: FinishedRun) -> str:
         return 'the best of the run by a metric on the validation set'
     if run.is_last:
         return 'the last of the run'
+    if run.is_newest:
+        return f'`{run.checkpoint.name}`, saved before the end of the run, the last that there is'
     return f'`{run.checkpoint.name}`, one of the run that is not its last'
 
 

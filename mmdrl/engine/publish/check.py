@@ -13,7 +13,7 @@ from mmdrl.engine.checkpoints import read_checkpoint
 from mmdrl.engine.config import load_config
 from mmdrl.engine.held_out import shows_same_images
 from mmdrl.engine.preflight import check_data_paths
-from mmdrl.engine.results import without_nan
+from mmdrl.engine.results import single_numbers, without_nan
 from mmdrl.engine.run import runner_for, start
 from mmdrl.errors import ConfigError, DataError
 
@@ -53,7 +53,7 @@ def measure(config: Path, checkpoint: Path) -> Metrics:
     content = read_checkpoint(str(checkpoint)) or {}
     with TemporaryDirectory() as folder:
         runner = quiet_runner(cfg, checkpoint, content, folder, is_test=True)
-        metrics: Metrics = without_nan({name: float(value) for name, value in start(runner.test, runner).items()})
+        metrics: Metrics = without_nan(single_numbers(start(runner.test, runner)))
     return metrics
 
 

@@ -53,9 +53,9 @@ def checked_address(prefix: str) -> str:
     """
     try:
         parts = urlsplit(prefix)
-        is_address = parts.scheme in ('http', 'https') and bool(parts.hostname)
+        is_address = parts.scheme in ('http', 'https') and bool(parts.hostname) and parts.port != 0
     except ValueError:
         is_address = False
-    if not is_address or parts.query or parts.fragment or any(map(str.isspace, prefix)):
-        raise ConfigError(f'Expected --url-prefix like https://host/folder, got {prefix!r}.')
+    if not is_address or '@' in parts.netloc or parts.query or parts.fragment or any(map(str.isspace, prefix)):
+        raise ConfigError(f'Expected --url-prefix like https://host/folder, without user name or ?, got {prefix!r}.')
     return prefix.rstrip('/')

@@ -42,7 +42,11 @@ def changes_to_shipped(run: FinishedRun, cfg: Config) -> list[str]:
         return []
     theirs, ours = (_flat(published_config(one).to_dict()) for one in (load_config(str(path)), cfg))
     names = sorted(name for name in {*theirs, *ours} if theirs.get(name) != ours.get(name))
-    return [f'{name}={ours.get(name)} in place of {theirs.get(name)}' for name in names]
+    changes = [f'{name}={ours.get(name)} in place of {theirs.get(name)}' for name in names]
+    size, base = run.results.get('total_batch_size'), (cfg.get('auto_scale_lr') or {}).get('base_batch_size')
+    if size is not None and base is not None and size != base:  # the number of processes is in no config
+        changes.insert(0, f'total batch size {size} in place of {base}')
+    return changes
 
 
 def changes_in_words(run: FinishedRun, changes: list[str]) -> str:
@@ -63,10 +67,13 @@ def compared_with_results(run: FinishedRun, cfg: Config, tested: Mapping[str, fl
     differ = differences(results['metrics'], tested)
     if not differ:
         return ['The numbers are those of the validation at the end of training.']
-    here = [device_name(torch.device('cuda' if torch.cuda.is_available() else 'cpu'))], cpu_name(), versions()['torch']
-    if here == (results.get('devices'), results.get('cpu'), (results.get('versions') or {}).get('torch')):
+    here = {device_name(torch.device('cuda' if torch.cuda.is_available() else 'cpu'))}, cpu_name(), versions()['torch']
+    devices = results.get('devices') or []
+    if here == (set(devices), results.get('cpu'), (results.get('versions') or {}).get('torch')):
+        if len(devices) > 1:
+            return [f'Tested in one process, trained in {len(devices)}: {"; ".join(differ)}.']
         check_same(results['metrics'], tested, ('results.json', 'the published file'))
-    return [f'Tested on another kind of machine than it was trained on, where {"; ".join(differ)}.']
+    return [f'Tested on another kind of machine than it was trained on: {"; ".join(differ)}.']
 
 
 def _flat(value: Any, name: str = '') -> dict[str, Any]:

@@ -17,7 +17,7 @@ def training_section(run: FinishedRun) -> str:
     """How the run was made: command, code, versions, machine, length."""
     results = run.results
     git = results.get('git')
-    code = 'not a git checkout' if not git else git['revision'] + ' with changes' * bool(git['has_changes'])
+    code = 'not known' if not git else git['revision'] + ' with changes' * bool(git['has_changes'])
     devices = results.get('devices') or []
     kinds = [f'{devices.count(name)} x {name}' for name in dict.fromkeys(devices)]
     stages = [stage['name'] for stage in (run.content.get('stages') or {}).get('plan') or []]
@@ -53,17 +53,19 @@ def shown_command(command: str) -> str:
     words = shlex.split(command)
     if not words:
         return ''
-    shown, skip = [f'python tools/{Path(words[0]).name}'], False
+    tool = Path(words[0])  # a program of one's own is in no folder that others know
+    shown, skip = [f'python {"tools/" * (tool.parent.name == "tools")}{shlex.quote(tool.name)}'], False
     for word in words[1:]:
         if not skip and word.partition('=')[0] not in _DROPPED:
             is_config = word.endswith('.py') and '=' not in word
-            shown.append(shlex.quote(re.sub(r'^/.*/configs/', 'configs/', word) if is_config else _at_home(word)))
+            shown.append(shlex.quote(_at_home(re.sub(r'^/.*/configs/', 'configs/', word) if is_config else word)))
         skip = not skip and word in _DROPPED
     return ' '.join(shown)
 
 
 def _at_home(word: str) -> str:
-    return word.replace(str(Path.home()), '~')
+    home = str(Path.home())
+    return word if home == '/' else re.sub(rf'{re.escape(home)}(?![^/,\]\'"])', '~', word)
 
 
 def _versions(run: FinishedRun) -> dict[str, str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mmdrl.datasets.preparation import disk_errors
 from mmdrl.errors import DataError
+from mmdrl.hashed_files import alone
 
 
 def move_all(made: list[Path], out: Path) -> list[Path]:
@@ -20,7 +21,7 @@ def move_all(made: list[Path], out: Path) -> list[Path]:
     """
     made = sorted(made, key=lambda path: (path.suffix == '.pth', path.name))
     moved: list[Path] = []
-    with disk_errors(f'Writing into {out}'):
+    with disk_errors(f'Writing into {out}'), alone(out):
         for path in made:
             there = out / path.name
             if there.exists() and not (there.is_file() and cmp(there, path, shallow=False)):

@@ -112,7 +112,7 @@ def publish(
             with disk_errors(f'Writing into {out}'):
                 file.with_suffix('.md').write_text(model_card(run, shown.pretty_text, facts), encoding='utf-8')
                 file.with_suffix('.yml').write_text(row_text(row), encoding='utf-8')
-                file.with_suffix('.log.json').write_text(_log(run.folder), encoding='utf-8')
+                file.with_suffix('.log.json').write_text(_log(run), encoding='utf-8')
             move_all(list(file.parent.iterdir()), out)
     files = {kind: out / file.with_suffix(end).name for kind, end in _ENDINGS.items()}
     return Published(files, sha256, row, tested, notes)
@@ -149,6 +149,8 @@ def _metadata(run: FinishedRun, cfg: Config) -> dict[str, Any]:
     }
 
 
-def _log(folder: Path) -> str:
+def _log(run: FinishedRun) -> str:
     """All scalars of the run, one JSON object a line, of resumed parts one after the other."""
-    return ''.join(part.read_text() for part in sorted(folder.glob('*/vis_data/scalars.json')))
+    folders = [run.folder / name for name in run.results.get('log_folders') or []] or sorted(run.folder.iterdir())
+    logs = [folder / 'vis_data/scalars.json' for folder in folders]
+    return ''.join(log.read_text(encoding='utf-8') for log in logs if log.is_file())

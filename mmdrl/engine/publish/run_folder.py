@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mmdrl.engine.checkpoints import read_checkpoint
-from mmdrl.engine.results import read_results
+from mmdrl.engine.results import FILE_NAME, read_results
 from mmdrl.errors import ConfigError, DataError
 
 
@@ -21,6 +21,7 @@ class FinishedRun:
         checkpoint: File of the checkpoint in question.
         content: What that holds.
         is_last: Whether it is the checkpoint whose validation ``results.json`` has.
+        is_newest: Whether it is the last that the run has saved, be it before its end.
     """
 
     folder: Path
@@ -30,6 +31,7 @@ class FinishedRun:
     checkpoint: Path
     content: dict[str, Any]
     is_last: bool
+    is_newest: bool
 
 
 def read_run(folder: Path, checkpoint: Path | None = None) -> FinishedRun:
@@ -40,7 +42,7 @@ def read_run(folder: Path, checkpoint: Path | None = None) -> FinishedRun:
         checkpoint: One of its checkpoints; not given: the last.
 
     Raises:
-        DataError: If the run has not ended, or a file is missing or damaged.
+        DataError: If the run has not ended, a file is missing or damaged, or the checkpoint is of another run.
         ConfigError: If the folder has no config, or several and ``results.json`` names none.
     """
     if not folder.is_dir():
@@ -56,11 +58,24 @@ def read_run(folder: Path, checkpoint: Path | None = None) -> FinishedRun:
     content = read_checkpoint(str(checkpoint))
     if content is None or not isinstance(content.get('state_dict'), dict):
         raise DataError(f'Expected a checkpoint of a run with state_dict and meta in {checkpoint}, got no such thing.')
-    is_last = last is not None and last.is_file() and checkpoint.samefile(last)
+    meta = content.get('meta') or {}
+    _check_seed(meta, results, checkpoint, folder)
+    is_newest = last is not None and last.is_file() and checkpoint.samefile(last)
+    is_last = is_newest and meta.get('iter') in (None, results.get('iterations'))  # a run may end without saving
     file = _config(folder, results)
     # A test in the same folder leaves its own config there; that of the training is in the checkpoint.
-    text = (content.get('meta') or {}).get('cfg') or file.read_text()
-    return FinishedRun(folder, file.stem, str(text), results, checkpoint, content, is_last)
+    text = meta.get('cfg') or file.read_text()
+    return FinishedRun(folder, file.stem, str(text), results, checkpoint, content, is_last, is_newest)
+
+
+def _check_seed(meta: dict[str, Any], results: dict[str, Any], checkpoint: Path, folder: Path) -> None:
+    """Resuming keeps the seed, so that another is that of another run."""
+    saved, told = meta.get('seed'), results.get('seed')
+    if saved is not None and told is not None and saved != told:
+        raise DataError(
+            f'{checkpoint} is of a run with seed {saved}, {folder / "results.json"} of one with seed {told}. Give the '
+            'folder and a checkpoint of one run.'
+        )
 
 
 def _last_checkpoint(folder: Path, results: dict[str, Any]) -> Path | None:
@@ -69,6 +84,9 @@ def _last_checkpoint(folder: Path, results: dict[str, Any]) -> Path | None:
     if not named:
         return None
     last = folder / Path(named).name
+    apart = Path(named)  # with out_dir of the CheckpointHook; a folder with results is that of another run
+    if not last.exists() and apart.is_file() and not (apart.parent / FILE_NAME).exists():
+        last = apart
     pointer = folder / 'last_checkpoint'
     newest = Path(pointer.read_text().strip()).name if pointer.is_file() else last.name
     if newest != last.name:
