@@ -101,6 +101,14 @@ def test_a_head_of_ones_own_needs_the_hooks_too(tmp_path: Path) -> None:
         runner.train()
 
 
+def test_hooks_may_be_of_a_projects_own_kind(tmp_path: Path) -> None:
+    runner = own_runner(tmp_path)
+    for hook in runner.hooks:
+        if type(hook).__name__ in ('ClassCountsHook', 'CentroidHook'):
+            hook.__class__ = type(f'Own{type(hook).__name__}', (type(hook),), {})
+    assert runner.train().head.centroids.is_seen.all()
+
+
 def test_a_clean_pass_wants_drhead(tmp_path: Path) -> None:
     runner = own_runner(tmp_path, 'epoch')
     with pytest.raises(ConfigError, match=r"mode 'epoch'.*Take mode 'running' or 'ema'"):

@@ -20,7 +20,7 @@ from mmengine.registry import DefaultScope
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from mmdrl.engine.export import export
+from mmdrl.engine.export import export, torchscript_file
 from mmdrl.engine.export.run import TOLERANCE
 from mmdrl.engine.trained_model import trained_model
 from mmdrl.errors import ConfigError, DataError, HostError
@@ -214,9 +214,10 @@ def test_pixels_go_in_as_rgb_whatever_the_data_set_hands_out(tmp_path: Path, ord
     assert_close(by_onnx(made.path, images), logits, rtol=1e-4, atol=1e-5)
 
 
-def test_model_that_was_trained_on_bgr_takes_rgb_all_the_same(tmp_path: Path) -> None:
-    cfg, checkpoint = trained(tmp_path)
-    cfg.data_preprocessor.to_rgb = False  # and files are loaded as BGR
+@pytest.mark.parametrize(('order', 'to_rgb'), [(None, False), ('bgr', False), ('rgb', True)])
+def test_model_that_was_trained_on_bgr_takes_rgb_all_the_same(tmp_path: Path, order: str | None, to_rgb: bool) -> None:
+    cfg, checkpoint = trained(tmp_path, channel_order=order)
+    cfg.data_preprocessor.to_rgb = to_rgb
     images = random_images(2)
     _, _, logits = oracle(cfg, checkpoint, images.flip(1))
     made = export(cfg, checkpoint, tmp_path / 'model.onnx')
@@ -255,6 +256,68 @@ def test_file_says_what_it_is(tmp_path: Path) -> None:
     assert (newer.difference, newer.metadata['input']['shape']) == (None, ['batch', 3, 48, 40])
 
 
+@pytest.mark.parametrize('number', ['one', 'all'])
+def test_weights_that_are_not_numbers_are_told_apart_from_a_wrong_export(tmp_path: Path, number: str) -> None:
+    cfg, checkpoint = trained(tmp_path)
+    content = torch.load(checkpoint, weights_only=True)
+    weight = content['state_dict']['head.fc.weight']
+    weight[: 1 if number == 'one' else None] = torch.nan
+    torch.save(content, checkpoint)
+    with pytest.raises(DataError, match='scores of random images hold nan'):
+        export(cfg, checkpoint, tmp_path / 'model.pt')
+    assert not (tmp_path / 'model.pt').exists()
+
+
+@pytest.mark.parametrize('position', [0, 1])
+def test_scores_that_are_not_numbers_in_any_batch_fail_the_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, position: int
+) -> None:
+    cfg, checkpoint = trained(tmp_path)
+    outputs = torchscript_file.outputs
+
+    def broken(path: Path, batches: list[Tensor]) -> list[Tensor]:
+        found = outputs(path, batches)
+        found[position][0, 0] = torch.nan
+        return found
+
+    monkeypatch.setattr(torchscript_file, 'outputs', broken)
+    with pytest.raises(DataError, match='nothing was written'):
+        export(cfg, checkpoint, tmp_path / 'model.pt')
+    assert not (tmp_path / 'model.pt').exists()
+
+
+@pytest.mark.parametrize('check', [True, False])
+def test_size_that_the_model_does_not_take_ends_in_a_sentence(tmp_path: Path, check: bool) -> None:
+    arch = dict(embed_dims=8, num_layers=1, tokens_mlp_dims=8, channels_mlp_dims=8)
+    mixer = dict(type='MlpMixer', arch=arch, img_size=32, patch_size=8)
+    cfg, checkpoint = trained(tmp_path, (mixer, 8, 32))
+    cfg.model.neck.dim = 1
+    with pytest.raises(ConfigError, match=r'does not take images of 48 x 40 pixels: .*Give --size'):
+        export(cfg, checkpoint, tmp_path / 'model.pt', size=(48, 40), check=check)
+
+
+def test_head_with_several_answers_ends_in_a_sentence(tmp_path: Path) -> None:
+    tasks = dict(kind=dict(type='LinearClsHead', num_classes=2), colour=dict(type='LinearClsHead', num_classes=3))
+    head = dict(type='MultiTaskHead', task_heads=tasks, in_channels=64, _delete_=True)
+    cfg, checkpoint = trained(tmp_path)
+    cfg.merge_from_dict(dict(model=dict(head=head)))
+    with DefaultScope.overwrite_default_scope('mmpretrain'):
+        torch.save(dict(state_dict=ALL_MODELS.build(dict(cfg.model)).state_dict()), checkpoint)
+    with pytest.raises(ConfigError, match='one score per class; MultiTaskHead gives a dict'):
+        export(cfg, checkpoint, tmp_path / 'model.onnx')
+
+
+def test_fresh_process_finds_torch_wherever_python_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as by PYTHONPATH, or for the user alone; but not in the folder that the tool was started in."""
+    (tmp_path / 'path').mkdir()
+    for folder, text in (('', 'in the folder'), ('path', 'by PYTHONPATH')):
+        (tmp_path / folder / 'torch.py').write_text(f'raise ImportError({text!r})')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv('PYTHONPATH', str(tmp_path / 'path'))
+    with pytest.raises(DataError, match='by PYTHONPATH'):
+        torchscript_file.outputs(tmp_path / 'model.pt', [])
+
+
 @pytest.mark.parametrize('kind', ['onnx', 'pt'])
 def test_model_that_an_exporter_gets_wrong_leaves_no_file(tmp_path: Path, kind: str) -> None:
     cfg, checkpoint = trained(tmp_path, (dict(type='mmdrl.CountsItsImages'), 4, 32))
@@ -274,7 +337,8 @@ def test_model_that_an_exporter_gets_wrong_leaves_no_file(tmp_path: Path, kind: 
         ('model.onnx', dict(opset=30), ConfigError, '--opset must lie in 17 to 20, got 30'),
         ('model.pt', dict(opset=17), ConfigError, '--opset=17 is for .onnx'),
         ('model.onnx', dict(tau=1.0), ConfigError, "tau=1.0 is for classifier='adjusted'"),
-        ('model.onnx', dict(size=(0, 3)), ConfigError, 'Give --size'),
+        ('model.onnx', dict(size=(-1, 3)), ConfigError, '--size must be at least 1 x 1, got -1 x 3'),
+        ('model.onnx', dict(dtype='int8'), ConfigError, "one of float32, uint8, got 'int8'"),
     ],
 )
 def test_bad_settings_end_in_a_sentence(

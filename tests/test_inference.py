@@ -1,6 +1,7 @@
 """Classes of single images: by MMPretrain's inferencer and by ours, against what testing says of the same images."""
 
 import json
+import os
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -214,6 +215,7 @@ def test_broken_images_are_named_and_the_others_go_on(digits: tuple[Config, Path
     (folder / 'empty.png').touch()
     (folder / 'text.png').write_text('no image')
     (folder / 'notes.txt').write_text('not looked at')
+    (folder / 'album.png').mkdir()
     Image.fromarray(pixels[:5]).save(folder / 'small.png')
     answers = predict(*digits, [tmp_path, tmp_path / 'nowhere.png', np.zeros((8, 8, 3), np.uint8)], device='cpu')
     errors = {Path(one.image).name: one.error for one in answers}
@@ -266,6 +268,112 @@ def test_what_the_rule_lacks_is_said_before_any_image_is_read(digits: tuple[Conf
         predict(cfg, tmp_path / 'plain.pth', np.zeros((8, 8), np.uint8))
     with pytest.raises(DataError, match='Expected images in the folder'):
         predict(cfg, checkpoint, tmp_path)
+    with pytest.raises(DataError, match='Expected images, got none'):
+        predict(cfg, checkpoint, [])
+
+
+def plain_model(folder: Path, **head: Any) -> tuple[Config, Path]:
+    """Config and checkpoint of MMPretrain's own parts, random and without names of classes."""
+    head = dict(dict(type='LinearClsHead', num_classes=3, in_channels=32), **head)
+    backbone = dict(type='ResNet', depth=18, stem_channels=8, base_channels=4)
+    pool = dict(type='GlobalAveragePooling')
+    steps = [dict(type='LoadImageFromFile'), dict(type='ResizeEdge', scale=36), dict(type='PackInputs')]
+    cfg = Config(
+        dict(
+            model=dict(type='mmpretrain.ImageClassifier', backbone=backbone, neck=pool, head=head),
+            data_preprocessor=dict(mean=[120.0] * 3, std=[60.0] * 3, to_rgb=True),
+            test_dataloader=dict(dataset=dict(type='CustomDataset', pipeline=steps)),
+        )
+    )
+    torch.manual_seed(0)
+    torch.save(dict(state_dict=MODELS.build(dict(cfg.model)).state_dict()), folder / 'plain.pth')
+    return cfg, folder / 'plain.pth'
+
+
+def images_of_sizes(*sizes: tuple[int, int]) -> list[np.ndarray]:
+    return [np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes]
+
+
+@pytest.mark.parametrize('train_crop', [None, 32])
+def test_images_may_differ_in_size_where_the_test_pipeline_lets_them(tmp_path: Path, train_crop: int | None) -> None:
+    cfg, checkpoint = plain_model(tmp_path)
+    if train_crop:
+        steps = [dict(type='RandomResizedCrop', scale=train_crop), dict(type='PackInputs')]
+        cfg.train_dataloader = dict(dataset=dict(type='CustomDataset', pipeline=steps))
+    images = images_of_sizes((40, 60), (60, 40), (50, 90))
+    model = trained_model(cfg, checkpoint)
+    for image, one in zip(images, predict(model, None, images, topk=3), strict=True):
+        alone = ImageClassificationInferencer(model, pretrained=None)(image)[0]
+        assert (one.error, one.label) == ('', alone['pred_label'])
+        assert_close(one.scores[0], float(alone['pred_score']))
+
+
+def test_size_is_that_of_a_crop_in_the_test_pipeline_whatever_training_crops_to(tmp_path: Path) -> None:
+    cfg, checkpoint = plain_model(tmp_path)
+    cfg.test_dataloader.dataset.pipeline[1] = dict(type='CenterCrop', crop_size=224)
+    steps = [dict(type='RandomResizedCrop', scale=192), dict(type='PackInputs')]
+    cfg.train_dataloader = dict(dataset=dict(type='CustomDataset', pipeline=steps))
+    answers = predict(cfg, checkpoint, images_of_sizes((230, 240), (300, 250)), device='cpu')
+    assert [one.error for one in answers] == ['', '']
+
+
+@pytest.mark.parametrize(
+    ('settings', 'names'),
+    [
+        (dict(classes=['ant', 'bee', 'cat']), 'ant bee cat'),
+        (dict(classes='names.txt'), 'one two three'),
+        (dict(metainfo=dict(classes='names.txt')), 'one two three'),
+        (dict(metainfo=dict(classes=['ant', 'bee'])), '0 1 2'),
+        (dict(type='CIFAR10'), '0 1 2'),
+    ],
+)
+def test_names_are_those_of_the_test_set_if_it_has_as_many_as_there_are_scores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict, names: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path('names.txt').write_text('one\ntwo\nthree\n')
+    cfg, checkpoint = plain_model(tmp_path)
+    cfg.test_dataloader.dataset.update(settings)
+    answer = predict(cfg, checkpoint, images_of_sizes((40, 40)), device='cpu', topk=3)[0]
+    assert dict(zip(answer.labels, answer.classes, strict=True)) == dict(enumerate(names.split()))
+
+
+def test_scores_that_are_not_numbers_are_no_answer(tmp_path: Path) -> None:
+    cfg, checkpoint = plain_model(tmp_path)
+    content = torch.load(checkpoint, weights_only=True)
+    content['state_dict']['head.fc.weight'][1, 0] = torch.nan
+    torch.save(content, checkpoint)
+    answer = predict(cfg, checkpoint, images_of_sizes((40, 40)), device='cpu')[0]
+    assert 'do weights of the checkpoint hold nan?' in answer.error
+    assert (answer.label, answer.scores) == (-1, ())
+
+
+def test_head_with_several_labels_ends_in_a_sentence(tmp_path: Path) -> None:
+    cfg, checkpoint = plain_model(tmp_path, type='MultiLabelLinearClsHead')
+    with pytest.raises(ConfigError, match='MultiLabelLinearClsHead has several labels per image'):
+        predict(cfg, checkpoint, images_of_sizes((40, 40)), device='cpu')
+
+
+def test_classifier_of_another_kind_is_not_taken_for_the_configs(digits: tuple[Config, Path]) -> None:
+    cfg, checkpoint = deepcopy(digits[0]), digits[1]
+    del cfg.default_hooks['stages']  # the config of a run that never had the factors of LWS
+    with pytest.raises(DataError, match=r'its classifier has head\.fc\.scale'):
+        predict(cfg, checkpoint, np.zeros((8, 8), np.uint8), device='cpu')
+
+
+@pytest.mark.slow
+def test_names_that_are_no_text_are_printed_and_written(tmp_path: Path) -> None:
+    cfg, checkpoint = plain_model(tmp_path)
+    cfg.dump(tmp_path / 'run.py')
+    (tmp_path / 'images').mkdir()
+    name = os.fsdecode(b'images/\xff\xe9.png')
+    try:
+        Image.fromarray(images_of_sizes((40, 40))[0]).save(tmp_path / name)
+    except OSError:
+        pytest.skip('the file system takes text only')
+    answer = tool('predict', 'run.py', checkpoint, 'images', '--out', 'all.csv', '--device', 'cpu', cwd=tmp_path)
+    assert answer.returncode == 0, answer.stdout
+    assert (tmp_path / 'all.csv').read_bytes().splitlines()[1].startswith(b'images/\xff\xe9.png,1,')
 
 
 @pytest.mark.slow

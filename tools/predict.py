@@ -72,6 +72,10 @@ def main(args: argparse.Namespace) -> None:
     answers = predict(
         cfg, args.checkpoint, args.images, **rule, topk=args.topk, batch_size=args.batch_size, device=args.where
     )
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(
+            errors='backslashreplace'
+        )  # names of files need not be text, nor of this terminal's kind
     sound = [answer for answer in answers if not answer.error]
     broken = [answer for answer in answers if answer.error]
     if sound:
@@ -88,7 +92,7 @@ def main(args: argparse.Namespace) -> None:
         with disk_errors(f'Writing {out}'):
             out.parent.mkdir(parents=True, exist_ok=True)
             with new_file(out) as stream:
-                stream.write(text.encode())
+                stream.write(text.encode(errors='surrogateescape'))  # the very bytes of a name
         print(f'Written: {out}')
     for answer in broken:
         print(f'error: {answer.image} {answer.error}', file=sys.stderr)

@@ -104,6 +104,9 @@ def check_belongs(
 ) -> None:
     """The weights must be those of this model: the same names and shapes. Sums for centroids may be absent.
 
+    What the model does not know is left alone, as statistics of a loss are, but for parts of the classifier: without
+    the factors of LWS, for one, the others would predict something else.
+
     Args:
         checkpoint: Content of the file.
         model: Not wrapped.
@@ -119,6 +122,12 @@ def check_belongs(
     if head is not None:
         wanted = {name: value for name, value in wanted.items() if not name.startswith('head.')}
         wanted |= {f'head.{name}': value for name, value in head.state_dict().items()}
+    unknown = [name for name in saved if name.startswith('head.fc.') and name not in wanted]
+    if unknown and any(name.startswith('head.fc.') for name in wanted):
+        raise DataError(
+            f'The checkpoint {path} does not belong to this config: its classifier has {unknown[0]}, which that of the '
+            'model has not. Take the config that it was trained by.'
+        )
     wanted = {name: value for name, value in wanted.items() if not _IS_SUM.search(name) or _has_group(saved, name)}
     if not losses:
         wanted = {name: value for name, value in wanted.items() if '.loss_module.' not in name}

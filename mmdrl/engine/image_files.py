@@ -24,7 +24,9 @@ def found_images(image: Image) -> list[Image]:
     """
     if isinstance(image, np.ndarray) or not Path(image).is_dir():
         return [image]
-    inside = sorted(path for path in Path(image).rglob('*') if path.suffix.lower() in ImageNet.IMG_EXTENSIONS)
+    inside = sorted(
+        path for path in Path(image).rglob('*') if path.suffix.lower() in ImageNet.IMG_EXTENSIONS and not path.is_dir()
+    )
     if not inside:
         raise DataError(f'Expected images in the folder {image}, found none of {", ".join(ImageNet.IMG_EXTENSIONS)}.')
     return [str(path) for path in inside]

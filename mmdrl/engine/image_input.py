@@ -16,7 +16,7 @@ from torch import nn
 from mmdrl.errors import ConfigError
 
 LOADING = 'LoadImageFromFile'
-_BLANK = ((96, 160), (200, 120))  # sides that no rule turns into each other
+_BLANK = ((960, 1600), (2000, 1200))  # larger than any crop, and with sides that no rule turns into each other
 
 
 def test_pipeline(cfg: Config, loader: str = 'test_dataloader') -> Compose:
@@ -53,15 +53,18 @@ def image_size(cfg: Config, channels: int) -> tuple[int, int] | None:
         channels: Of the image.
 
     Returns:
-        That to which training crops, if the test pipeline leaves images as they are; ``None`` if both do.
+        That to which training crops, if the test pipeline leaves images as they are; ``None`` if it depends on the
+        image.
     """
     for loader in ('test_dataloader', 'train_dataloader'):
         if _pipeline_config(cfg, loader) is None:
             continue
         pipeline = test_pipeline(cfg, loader)
-        sizes = {_size_after(pipeline, shape, channels) for shape in _BLANK}
-        if len(sizes) == 1 and None not in sizes:
-            return sizes.pop()
+        sizes = [_size_after(pipeline, shape, channels) for shape in _BLANK]
+        if sizes[0] == sizes[1]:
+            return sizes[0]
+        if sizes != list(_BLANK):
+            return None
     return None
 
 

@@ -17,14 +17,15 @@ from mmengine.config import Config
 from mmengine.dataset import default_collate
 from mmengine.model import BaseModel
 from mmpretrain import ImageClassificationInferencer
+from mmpretrain.models.heads import MultiLabelClsHead, MultiTaskHead
 from rich.console import Console
 from rich.progress import track
 
-from mmdrl.errors import ConfigError
+from mmdrl.errors import ConfigError, DataError
 
 from .image_files import BrokenImage, Image, found_images, read_pixels
 from .image_input import image_size, is_rgb, num_channels, sample, test_pipeline
-from .trained_model import Classifier, set_rule, trained_model
+from .trained_model import Classifier, class_names, set_rule, trained_model
 
 
 @dataclass(frozen=True)
@@ -54,10 +55,20 @@ class ImagePredictor(ImageClassificationInferencer):
     Args:
         model: In eval mode, with its config.
         device: Where to run; stays if not given.
+
+    Raises:
+        ConfigError: If the model has more than one answer per image.
     """
 
     def __init__(self, model: BaseModel, device: str | None = None):
+        head: Any = getattr(model, 'head', None)
+        if isinstance(head, (MultiLabelClsHead, MultiTaskHead)):
+            raise ConfigError(
+                f'{type(head).__name__} has several labels per image, and one class is expected here. Take an '
+                'inferencer of MMPretrain, such as mmpretrain.MultiLabelInferencer.'
+            )
         super().__init__(model, pretrained=None, device=device)
+        self.classes = class_names(model)
         self.channels = num_channels(model)
         self.is_rgb = is_rgb(self.config)
         self.size = image_size(self.config, self.channels)
@@ -110,6 +121,8 @@ class ImagePredictor(ImageClassificationInferencer):
         return result
 
     def _prediction(self, name: str, answer: Any, topk: int) -> Prediction:
+        if answer.pred_score.isnan().any():
+            return Prediction(name, error='has scores that are not numbers; do weights of the checkpoint hold nan?')
         label = int(answer.pred_label)
         ranked = torch.argsort(answer.pred_score, descending=True, stable=True).tolist()
         labels = [label, *(other for other in ranked[: topk + 1] if other != label)][
@@ -152,6 +165,8 @@ def predict(
         raise ConfigError(f'topk and batch_size must be at least 1, got {topk} and {batch_size}.')
     given = [images] if isinstance(images, (str, Path, np.ndarray)) else list(images)
     found: list[Image] = [one for image in given for one in found_images(image)]
+    if not found:
+        raise DataError('Expected images, got none.')
     if not isinstance(model, BaseModel):
         if checkpoint is None:
             raise ConfigError('A config needs a checkpoint with the weights, got None.')

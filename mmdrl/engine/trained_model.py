@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 
 import torch
 from mmengine.config import Config
+from mmengine.fileio import list_from_file
 from mmengine.registry import MODELS as ALL_MODELS
 from mmengine.registry import DefaultScope
 from mmengine.runner import CheckpointLoader
@@ -109,6 +110,13 @@ def set_rule(model: Any, classifier: Classifier | None, tau: float | None = None
         )  # says at once what the rule lacks
 
 
+def class_names(model: Any) -> list[str] | None:
+    """Names of the classes that a model scores; ``None`` if it knows none, or another number of them."""
+    names = list((getattr(model, '_dataset_meta', None) or {}).get('classes') or [])
+    number = getattr(model.head, 'num_classes', None) or len(names)
+    return names if names and len(names) == number else None
+
+
 def _content(checkpoint: str | Path) -> dict[str, Any]:
     path = str(checkpoint)
     return read_checkpoint(path) or CheckpointLoader.load_checkpoint(path, map_location='cpu')
@@ -147,10 +155,13 @@ def _built(cfg: Config) -> nn.Module:
 
 
 def _named_classes(cfg: Config) -> dict[str, Any]:
-    """What the class of the test set says of its classes, without reading the data."""
+    """What the config of the test set or its class says of the classes, without reading the data."""
     dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
     while 'dataset' in dataset:
         dataset = dataset['dataset']
     kind = DATASETS.get(dataset['type']) if isinstance(dataset.get('type'), str) else dataset.get('type')
-    classes = (dataset.get('metainfo') or {}).get('classes') or getattr(kind, 'METAINFO', {}).get('classes')
+    given = dataset.get('classes') or (dataset.get('metainfo') or {}).get('classes')
+    classes = given or getattr(kind, 'METAINFO', {}).get('classes')
+    if isinstance(classes, str):  # MMPretrain takes a file with one name per line
+        classes = list_from_file(classes) if Path(classes).is_file() else None
     return {} if classes is None else dict(classes=classes)

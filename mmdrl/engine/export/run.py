@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from mmengine.config import Config
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mmdrl.datasets.preparation import disk_errors, new_file
 from mmdrl.engine.image_input import image_size, is_rgb, num_channels
-from mmdrl.engine.trained_model import Classifier, trained_model
+from mmdrl.engine.trained_model import Classifier, class_names, trained_model
 from mmdrl.errors import ConfigError, DataError
 from mmdrl.models import DRHead
 from mmdrl.models.heads.prediction import scores
@@ -23,6 +23,7 @@ from . import onnx_file, torchscript_file
 from .graph import PixelsToScores, normalisation
 
 TOLERANCE = 1e-4
+PixelType = Literal['float32', 'uint8']
 FORMATS = {'.onnx': 'ONNX', '.pt': 'TorchScript'}
 
 
@@ -52,7 +53,7 @@ def export(
     tau: float | None = None,
     *,
     size: tuple[int, int] | None = None,
-    dtype: Literal['float32', 'uint8'] = 'float32',
+    dtype: PixelType = 'float32',
     opset: int | None = None,
     check: bool = True,
 ) -> Exported:
@@ -70,22 +71,28 @@ def export(
         check: Whether to compare the file's scores of random images, one and three at a time, with the model's.
 
     Raises:
-        MMDRLError: If the model cannot be exported, packages are missing, or the scores differ by more than 1e-4.
+        MMDRLError: If the model cannot be exported, its scores of random images are not finite, packages are missing,
+            or the scores differ by more than 1e-4.
     """
     path = Path(out).expanduser()
-    _check_target(path, opset)
+    _check_target(path, opset, dtype)
     model = trained_model(config, checkpoint, classifier, tau)
     channels = num_channels(model)
-    height, width = size or image_size(model._config, channels) or (0, 0)
-    if min(height, width) < 1:
+    if size is not None and min(size) < 1:
+        raise ConfigError(f'--size must be at least 1 x 1, got {size[0]} x {size[1]}.')
+    found_size = size or image_size(model._config, channels)
+    if found_size is None:
         raise ConfigError(
-            'The pipelines of the config leave images in the size they have, so the size of the exported model is not '
-            'known. Give --size HEIGHT WIDTH.'
+            'The pipelines of the config make images of no one size, so that of the exported model is not known. Give '
+            '--size HEIGHT WIDTH.'
         )
+    height, width = found_size
     batches = [torch.randint(0, 256, (count, channels, height, width), dtype=torch.uint8) for count in (1, 3)]
-    wants_bgr = channels == 3 and not (model.data_preprocessor.to_rgb or is_rgb(model._config))
+    from_rgb = channels != 3 or is_rgb(model._config)
     metadata = _metadata(model, str(checkpoint), (channels, height, width), dtype if path.suffix == '.onnx' else None)
-    expected = [_scores(model, batch, wants_bgr) for batch in batches] if check else []
+    expected = [_scores(model, batch, from_rgb) for batch in batches]
+    # The data set hands out RGB or BGR, and the preprocessor turns round either.
+    wants_bgr = channels == 3 and model.data_preprocessor.to_rgb == from_rgb
     graph = PixelsToScores(model, wants_bgr).eval()
     typed = [batch.to(getattr(torch, dtype)) for batch in batches]
     with TemporaryDirectory() as folder:
@@ -98,8 +105,9 @@ def export(
             torchscript_file.write(graph, typed[1], draft, metadata)
             found = torchscript_file.outputs(draft, typed) if check else []
         if check:
-            difference = max(map(_difference, found, expected))
-            if not difference <= TOLERANCE:
+            differences = [_difference(*pair) for pair in zip(found, expected, strict=True)]
+            difference = max(differences)
+            if not all(one <= TOLERANCE for one in differences):  # nan is not
                 raise DataError(
                     f'The exported model differs from the trained one by {difference:.2g} of the largest score, more '
                     f'than {TOLERANCE:g}; nothing was written. Does its backbone do something that depends on the '
@@ -110,7 +118,9 @@ def export(
     return Exported(path, FORMATS[path.suffix], metadata, difference)
 
 
-def _check_target(path: Path, opset: int | None) -> None:
+def _check_target(path: Path, opset: int | None, dtype: str) -> None:
+    if dtype not in get_args(PixelType):
+        raise ConfigError(f'dtype must be one of {", ".join(get_args(PixelType))}, got {dtype!r}.')
     if path.suffix not in FORMATS:
         raise ConfigError(f'--out must end in .onnx or .pt (TorchScript), got {path}.')
     if path.suffix == '.onnx':
@@ -123,16 +133,31 @@ def _check_target(path: Path, opset: int | None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
 
 
-@torch.no_grad()
-def _scores(model: Any, images: Tensor, wants_bgr: bool) -> Tensor:
-    """Scores on the way that testing takes, from images as the data set hands them out."""
-    as_loaded = images.flip(1) if model.data_preprocessor.to_rgb or wants_bgr else images
-    inputs = model.data_preprocessor(dict(inputs=as_loaded))['inputs']
-    feats = model.extract_feat(inputs)
-    if not isinstance(model.head, DRHead):
-        answer: Tensor = model.head(feats)
-        return answer
-    return scores(model.head, model.head.pre_logits(feats))
+def _scores(model: Any, images: Tensor, from_rgb: bool) -> Tensor:
+    """Scores on the way that testing takes, of RGB images; ``from_rgb`` if the data set hands out such."""
+    inputs = model.data_preprocessor(dict(inputs=images if from_rgb else images.flip(1)))['inputs']
+    try:
+        with torch.no_grad():
+            feats = model.extract_feat(inputs)
+            answer = _head_scores(model.head, feats)
+    except (AssertionError, RuntimeError, ValueError) as error:
+        height, width = images.shape[-2:]
+        reason = (str(error).strip().partition('\n')[0] or type(error).__name__).rstrip('.')
+        raise ConfigError(
+            f'The model does not take images of {height} x {width} pixels: {reason}. Give --size HEIGHT WIDTH.'
+        ) from error
+    if not isinstance(answer, Tensor) or answer.ndim != 2:
+        raise ConfigError(
+            f'Exporting needs a head that gives one score per class; {type(model.head).__name__} gives '
+            f'{"something else" if isinstance(answer, Tensor) else f"a {type(answer).__name__}"}.'
+        )
+    if answer.isnan().any():
+        raise DataError("The model's scores of random images hold nan; do weights of the checkpoint?")
+    return answer
+
+
+def _head_scores(head: Any, feats: Any) -> Any:
+    return scores(head, head.pre_logits(feats)) if isinstance(head, DRHead) else head(feats)
 
 
 def _difference(found: Tensor, expected: Tensor) -> float:
@@ -157,7 +182,7 @@ def _metadata(model: Any, checkpoint: str, shape: tuple[int, int, int], dtype: s
         config=Path(cfg.filename).stem if cfg.filename else None,
         checkpoint=Path(checkpoint).name,
         checkpoint_sha256=sha256(Path(checkpoint).read_bytes()).hexdigest() if Path(checkpoint).is_file() else None,
-        classes=list(model._dataset_meta.get('classes') or []) or None,
+        classes=class_names(model),
         class_counts=head.class_counts.tolist() if is_known else None,
         classifier=rule,
         tau=tau,

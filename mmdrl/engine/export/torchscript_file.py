@@ -58,8 +58,9 @@ def outputs(path: Path, batches: Sequence[Tensor]) -> list[Tensor]:
     with TemporaryDirectory() as folder:
         given, answer = Path(folder, 'images.pth'), Path(folder, 'scores.pth')
         torch.save(list(batches), given)
-        command = [sys.executable, '-I', '-c', _RUN, str(path), str(given), str(answer)]
-        process = subprocess.run(command, capture_output=True, text=True)
+        # In an empty folder, and not by -I, without which Python finds no torch in the user's own site-packages.
+        command = [sys.executable, '-c', _RUN, *(str(file.resolve()) for file in (path, given, answer))]
+        process = subprocess.run(command, capture_output=True, text=True, cwd=folder)
         if process.returncode:
             raise DataError(f'A fresh process cannot run {path.name}: {process.stderr.strip()[-500:]}')
         scores: list[Tensor] = torch.load(answer, weights_only=True)

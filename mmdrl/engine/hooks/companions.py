@@ -3,7 +3,7 @@
 from mmengine.runner import Runner
 from torch import nn
 
-from mmdrl.engine.stages.counted import check_counted
+from mmdrl.engine.stages.counted import check_counted, hook_kinds
 from mmdrl.errors import ConfigError
 from mmdrl.models import ClassCentroids, DRLayer, DRLoss
 
@@ -22,7 +22,7 @@ def check_companions(runner: Runner) -> None:
     kinds = [kind for kind in (DRLayer, DRLoss, ClassCentroids) if _has(runner.model, kind)]
     if DRLayer not in kinds and kinds != [DRLoss, ClassCentroids]:
         return
-    present = {type(hook).__name__ for hook in runner.hooks}
+    present = hook_kinds(runner)
     missing = [f"{key}=dict(type='mmdrl.{name}')" for key, name in NEEDED.items() if name not in present]
     if missing:
         raise ConfigError(f'The DR loss needs two hooks. Add default_hooks=dict({", ".join(missing)}) to the config.')

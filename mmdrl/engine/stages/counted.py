@@ -8,6 +8,11 @@ from mmdrl.models import DRHead
 from mmdrl.models.class_counts import KeepsClassCounts
 
 
+def hook_kinds(runner: Runner) -> set[str]:
+    """Names of the classes of the hooks, and of those that they are derived from: a project may have its own."""
+    return {kind.__name__ for hook in runner.hooks for kind in type(hook).__mro__}
+
+
 def check_counted(runner: Runner, module: nn.Module) -> None:
     """A loss or a preprocessor that goes by the class counts needs ``ClassCountsHook``, or counts of its own.
 
@@ -18,7 +23,7 @@ def check_counted(runner: Runner, module: nn.Module) -> None:
     Raises:
         ConfigError: If it has neither.
     """
-    if any(type(hook).__name__ == 'ClassCountsHook' for hook in runner.hooks):
+    if 'ClassCountsHook' in hook_kinds(runner):
         return
     for part in module.modules():
         # A head needs them for its DR loss only, which has a check of its own.
