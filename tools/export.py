@@ -7,7 +7,7 @@ kept.
 
 import argparse
 
-from launch_options import run
+from launch_options import add_config_options, add_rule_options, run
 
 
 def parse_args() -> argparse.Namespace:
@@ -16,13 +16,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config file, or name of a config of mmdrl')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--out', required=True, metavar='FILE', help='model.onnx, or model.pt for TorchScript')
-    parser.add_argument(
-        '--classifier',
-        choices=['linear', 'ncm', 'adjusted'],
-        help="the head's classifier, nearest class mean, or logits adjusted by the class counts "
-        '(default: as the config says)',
-    )
-    parser.add_argument('--tau', type=float, help='strength of --classifier adjusted (default: 1)')
+    add_rule_options(parser)
     parser.add_argument(
         '--size',
         type=int,
@@ -38,13 +32,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--opset', type=int, metavar='N', help='version of the ONNX operators, 17 to 20 (default: 17)')
     parser.add_argument('--no-check', action='store_true', help='do not compare its scores with those of the model')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='override settings of the config, a list as key="[a,b]"',
-    )
+    add_config_options(parser)
     parser.set_defaults(gpus=0, device='cpu', launcher='none', local_rank=0)
     return parser.parse_args()
 

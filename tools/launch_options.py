@@ -1,4 +1,4 @@
-"""Options that train.py and test.py share.
+"""Options that tools share.
 
 Imports nothing heavy: mim asks a tool for ``-h`` before each run.
 """
@@ -29,6 +29,11 @@ def add_launch_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument('--no-pin-memory', action='store_true', help='do not pin host memory for loaded batches')
+    add_config_options(parser)
+
+
+def add_config_options(parser: argparse.ArgumentParser) -> None:
+    """Add how to override the config."""
     parser.add_argument(
         '--cfg-options',
         nargs='+',
@@ -37,6 +42,17 @@ def add_launch_options(parser: argparse.ArgumentParser) -> None:
         help='override settings of the config, for instance randomness.seed=1 train_cfg.max_epochs=10, '
         'a list as key="[a,b]"',
     )
+
+
+def add_rule_options(parser: argparse.ArgumentParser) -> None:
+    """Add which rule a trained model predicts with."""
+    parser.add_argument(
+        '--classifier',
+        choices=['linear', 'ncm', 'adjusted'],
+        help="the head's classifier, nearest class mean, or logits adjusted by the class counts "
+        '(default: as the config says)',
+    )
+    parser.add_argument('--tau', type=float, help='strength of --classifier adjusted (default: 1)')
 
 
 def run(main: Callable[[argparse.Namespace], None], args: argparse.Namespace) -> None:

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from launch_options import run
+from launch_options import add_config_options, add_rule_options, run
 
 if TYPE_CHECKING:
     from mmdrl.engine.predict import Prediction
@@ -24,26 +24,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config file, or name of a config of mmdrl')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('images', nargs='+', metavar='IMAGE', help='image file, or folder with images at any depth')
-    parser.add_argument(
-        '--classifier',
-        choices=['linear', 'ncm', 'adjusted'],
-        help="the head's classifier, nearest class mean, or logits adjusted by the class counts "
-        '(default: as the config says)',
-    )
-    parser.add_argument('--tau', type=float, help='strength of --classifier adjusted (default: 1)')
+    add_rule_options(parser)
     parser.add_argument('--topk', type=int, default=5, metavar='K', help='classes per image (default: %(default)s)')
     parser.add_argument('--out', metavar='FILE', help='also write them to this .json or .csv')
     parser.add_argument('--batch-size', type=int, default=32, metavar='N', help='images at a time (default: 32)')
     parser.add_argument(
         '--device', dest='where', choices=['cpu', 'cuda'], help='where to run (default: the GPU, if there is any)'
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        default=[],
-        metavar='KEY=VALUE',
-        help='override settings of the config, a list as key="[a,b]"',
-    )
+    add_config_options(parser)
     args = parser.parse_args()
     return argparse.Namespace(
         **vars(args), gpus=0 if args.where == 'cpu' else None, device=None, launcher='none', local_rank=0
