@@ -160,7 +160,7 @@ def test_head_is_all_that_sets_these_apart_from_ce(path: Path) -> None:
     if method_of(path) == 'ncm':
         assert head.predict_with == 'ncm'
     elif method_of(path) == 'taunorm':
-        assert head.classifier == dict(type='mmdrl.TauNormClassifier', tau=1.0)
+        assert head.classifier == dict(type='mmdrl.TauNormClassifier', tau=1.0, keep_bias=False)
     else:
         assert head.loss.type == 'mmdrl.BalancedSoftmaxLoss'
 

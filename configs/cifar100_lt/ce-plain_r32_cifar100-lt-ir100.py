@@ -1,6 +1,6 @@
 # Cross-entropy in the setting of Cao et al., NeurIPS 2019: crop and flip only, steps, less decay. It is there to
-# check the code against their number, 38.3 (their script keeps the best epoch). Initial weights of the classifier are
-# the host's, not theirs; means and deviations of CIFAR-10 are theirs.
+# check the code against their number, 38.3 (their script keeps the best epoch). Initial weights are the
+# host's, not theirs; means and deviations of CIFAR-10 are theirs.
 _base_ = [
     '../_base_/datasets/cifar100_lt.py',
     '../_base_/models/resnet32_cifar.py',

@@ -1,5 +1,5 @@
 # Cross-entropy in the setting of Cao et al., NeurIPS 2019: crop and flip only, steps, less decay. It is there to
-# check the code against their number (their script keeps the best epoch). Initial weights of the classifier are the
+# check the code against their number (their script keeps the best epoch). Initial weights are the
 # host's, not theirs.
 _base_ = [
     '../_base_/datasets/cifar10_lt.py',

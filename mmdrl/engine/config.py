@@ -1,6 +1,7 @@
 """A config as this machine runs it: file, overrides, loaders, device."""
 
 import argparse
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,10 @@ from mmdrl.errors import ConfigError
 from mmdrl.shipped import PREFIX, find_config
 
 MMENGINE_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')
+CHANGE_STAGES = (
+    'To change those that the config inherits, write default_hooks=dict(stages=dict(stages=[...])); on the command '
+    'line --cfg-options default_hooks.stages.stages.0.epochs=20 reaches into them.'
+)
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
@@ -40,6 +45,7 @@ def load_config(
         ConfigError: If the file does not exist or cannot be read, or an override does not fit it.
     """
     cfg = _read(path)
+    _drop_taken_stages(cfg)
     for option in options or []:
         _override(cfg, option)
     cfg.launcher = launcher
@@ -90,7 +96,7 @@ def _settle_loop(cfg: Config) -> None:
 
 
 def _check_hooks(cfg: Config) -> None:
-    """Stages that are written down must be taken by a hook.
+    """Stages that are written down, in the file or as an override, must be taken by a hook.
 
     Raises:
         ConfigError: If they are not, or a hook is none.
@@ -101,10 +107,33 @@ def _check_hooks(cfg: Config) -> None:
         if hook is not None and not isinstance(hook, (dict, Hook)):
             hint = f' {how}' if name == 'stages' else ''
             raise ConfigError(f'default_hooks.{name} must be a dict with a type, got {hook!r:.80}.{hint}')
-    entries = [*hooks.values(), *(cfg.get('custom_hooks') or [])]
-    kinds = [str(entry.get('type')) if isinstance(entry, dict) else type(entry).__name__ for entry in entries]
-    if 'stages' in cfg and not any('TwoStageHook' in kind for kind in kinds):
+    if 'stages' in cfg and not _stage_hooks(cfg):
         raise ConfigError(f'The config has stages, but no hook that takes them. {how}')
+    if 'stages' in cfg:
+        raise ConfigError(f'Nothing reads stages at the top level of the config. {CHANGE_STAGES}')
+
+
+def _drop_taken_stages(cfg: Config) -> None:
+    """Leave out what a part has handed on to its hook as ``{{_base_.stages}}``: a change of it would go unnoticed.
+
+    Raises:
+        ConfigError: If the config itself has stages at the top level, other than those of its hook.
+    """
+    hooks = _stage_hooks(cfg)
+    is_left_out = 'stages' in (names := cfg.get('default_hooks') or {}) and names['stages'] is None
+    if 'stages' not in cfg or not (hooks or is_left_out):
+        return
+    taken = [known for hook in hooks if isinstance(hook, dict) for known in (hook, hook.get('stages'))]
+    if cfg.stages not in taken and re.search(rb'^stages\s*=', Path(cfg.filename).read_bytes(), re.MULTILINE):
+        raise ConfigError(f'{cfg.filename} has stages at the top level that no hook takes. {CHANGE_STAGES}')
+    cfg.pop('stages')
+
+
+def _stage_hooks(cfg: Config) -> list[Any]:
+    """Hooks that run stages, built or not."""
+    entries = [*(cfg.get('default_hooks') or {}).values(), *(cfg.get('custom_hooks') or [])]
+    kinds = [str(entry.get('type')) if isinstance(entry, dict) else type(entry).__name__ for entry in entries]
+    return [entry for entry, kind in zip(entries, kinds, strict=True) if 'TwoStageHook' in kind]
 
 
 def _leave_out_hooks(cfg: Config) -> None:

@@ -86,6 +86,9 @@ def test_rows_are_divided_by_a_power_of_their_length(
     layer = plain(generator)
     lengths = layer.weight.detach().square().sum(dim=1).sqrt() ** tau
     assert_close(loaded(TauNormClassifier, layer, tau=tau).eval()(features), layer(features) / lengths)
+    without = loaded(TauNormClassifier, layer, tau=tau, keep_bias=False)
+    assert_close(without.eval()(features), (layer(features) - layer.bias) / lengths)
+    assert torch.equal(without.train()(features), layer(features))
     alone = TauNormClassifier(4, 3, tau=tau, bias=False).eval()
     alone.load_state_dict(dict(weight=layer.weight))
     assert_close(alone(features), (features @ layer.weight.T) / lengths)

@@ -1,5 +1,6 @@
 # cRT (Kang et al., "Decoupling Representation and Classifier for Long-Tailed Recognition", ICLR 2020): its classifier
-# starts anew at the full rate, four images of a class in a row. Theirs has 10 epochs after 90; here both share 30.
+# starts anew at the full rate, four images of a class in a row. Theirs has 10 epochs on Places-LT; here both share 30.
+# Batch statistics of the frozen backbone stand still; in their code they go on changing.
 stages = dict(
     type='mmdrl.TwoStageHook',
     stages=[

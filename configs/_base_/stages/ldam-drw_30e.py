@@ -1,5 +1,6 @@
-# Deferred re-weighting (Cao et al., "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss",
-# NeurIPS 2019): by effective number, in the last 40 of 200 epochs there and the last 6 of 30 here.
+# Deferred re-weighting (Cao et al., "Learning Imbalanced Datasets with Label-Distribution-Aware Margin Loss", NeurIPS
+# 2019): by effective number, in the last 40 of 200 epochs there and the last 6 of 30 here. There the rate falls by 100
+# with it, here the cosine goes on.
 ldam = dict(type='mmdrl.LDAMLoss', max_margin=0.5, scale=30.0)
 effective = dict(class_weight='effective', beta=0.9999, average='weights')
 stages = dict(
