@@ -27,9 +27,9 @@ def accuracy_table(
         The table; print it with ``rich.print``.
     """
     table = Table(title=title, caption='top-1 accuracy in percent; groups by training images per class')
-    table.add_column('', no_wrap=True)
+    table.add_column('', overflow='fold')  # long names give way, numbers do not
     for column in columns:
-        table.add_column(column, justify='right', no_wrap=True)
+        table.add_column(column, justify='right', no_wrap=True, min_width=max(5, len(column)))
     for name, row in rows.items():
         table.add_row(escape(name), *(_percent(row.get(column)) for column in columns))
     return table

@@ -63,6 +63,18 @@ def test_run_with_metrics_that_are_no_single_number_ends_and_has_the_others(tmp_
     assert np.sum(matrix) == 500
 
 
+def test_resuming_a_finished_run_leaves_its_results(tmp_path: Path) -> None:
+    """They tell the command that trained it, not one that found nothing to do."""
+    stages = [dict(name='only', epochs=1)]
+    train(short_config(tmp_path / 'run', stages))
+    write_results(read_results(tmp_path / 'run') | dict(command='the one that trained'), tmp_path / 'run')
+    before = (tmp_path / 'run/results.json').read_bytes()
+    cfg = short_config(tmp_path / 'run', stages)
+    cfg.resume, cfg.load_from = True, str(tmp_path / 'run/epoch_1.pth')
+    train(cfg)
+    assert (tmp_path / 'run/results.json').read_bytes() == before
+
+
 def test_tensors_are_written_as_lists(tmp_path: Path) -> None:
     write_json(dict(matrix=torch.tensor([[1.0, torch.nan]]), one=np.float32(2)), tmp_path / 'a.json')
     assert json.loads((tmp_path / 'a.json').read_text()) == dict(matrix=[[1.0, None]], one=2.0)

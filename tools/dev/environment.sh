@@ -77,7 +77,7 @@ install_all() {
         grep -v '^mmcv-lite' requirements/openmmlab.txt >"$environment/.mmdrl-host.txt"
         set -- -e '.[dev]' -r "$environment/.mmdrl-host.txt"
     fi
-    echo "mmdrl: installing into $environment, which takes some minutes and 5 GB the first time"
+    echo "mmdrl: installing into $environment, which takes some minutes and 6 GB the first time"
     before=$(cat "$installed" 2>/dev/null || true)
     rm -f "$installed"
     # One command: pip must see torch, the host and the pin of setuptools together.

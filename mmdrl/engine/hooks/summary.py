@@ -16,7 +16,7 @@ from mmdrl.datasets.lists.broken_images import broken_paths, log_broken
 from mmdrl.engine.environment import describe_environment, device_name
 from mmdrl.engine.features import extract_features
 from mmdrl.engine.model_parts import unwrap
-from mmdrl.engine.results import single_numbers, write_results
+from mmdrl.engine.results import FILE_NAME, single_numbers, write_results
 from mmdrl.evaluation import ShotAccuracy
 from mmdrl.models import DRHead
 from mmdrl.registry import HOOKS
@@ -48,12 +48,14 @@ class SummaryHook(Hook):
         self._stages: dict[str, dict[str, float]] = {}
         self._seconds_before = 0.0  # of the parts that were resumed
         self._began: float | None = None
+        self._first_iter = -1
         self._logs: list[str] = []  # a folder for each part
         self._environment: dict[str, Any] = {}
 
     def before_train(self, runner: Runner) -> None:
         """Begin to take the time, and look at the code before it may change."""
         self._began = time.monotonic()
+        self._first_iter = runner.iter
         self._logs = list(dict.fromkeys([*self._logs, Path(runner.log_dir).name]))
         self._environment = describe_environment() if is_main_process() else {}
 
@@ -95,6 +97,10 @@ class SummaryHook(Hook):
         per_class = {name: metric.per_class for name, metric in shots.items() if metric.per_class is not None}
         counts = next((np.asarray(m.class_counts) for m in shots.values() if m.class_counts is not None), None)
         folder = Path(runner.work_dir)
+        if runner.iter == self._first_iter and (folder / FILE_NAME).is_file():
+            Console().print(accuracy_table(by_classifier(self._metrics), title=folder.name))
+            runner.logger.info(f'Nothing was left to train: {folder / FILE_NAME} stays as the run has written it.')
+            return
         checkpoint = folder / 'last_checkpoint'
         results = dict(
             run=folder.name,

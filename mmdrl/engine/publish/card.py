@@ -80,8 +80,10 @@ def _what(run: FinishedRun, facts: CardFacts) -> str:
         f'File: `{facts.name}.pth`  \nSHA-256: `{facts.sha256}`',
         f'One run with one seed ({run.results.get("seed")}); the checkpoint is {facts.chosen}.',
     ]
-    if facts.tests_on_validation and facts.chosen.endswith('on the validation set'):
-        lines.append('The validation set has the test images: accuracy on them is optimistic.')
+    if facts.tests_on_validation:
+        is_chosen = facts.chosen.endswith('on the validation set')
+        consequence = ': accuracy on them is optimistic' if is_chosen else ''
+        lines.append(f'Validation and test set have the same images{consequence}.')
     return '\n\n'.join(lines + facts.notes)
 
 
@@ -92,8 +94,7 @@ def _accuracy(run: FinishedRun, facts: CardFacts) -> str:
         parts += ['Test set, this file loaded into a fresh model:', _table(facts.tested)]
         parts.append('Checked: the checkpoint of the run, tested afresh, gives the same numbers to the last digit.')
     if validation and not (facts.tests_on_validation and facts.tested is not None):
-        same = ', which has the same images as the test set' if facts.tests_on_validation else ''
-        parts += [f'Validation set{same}, at the end of training:', _table(validation)]
+        parts += ['Validation set, at the end of training:', _table(validation)]
     if facts.tested is None:
         parts.append('The file was not tested again after it was written.')
     return '\n\n'.join(part for part in parts if part)
