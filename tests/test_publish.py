@@ -144,6 +144,8 @@ def test_card_says_what_the_run_was(published: Published, run: Path) -> None:
         assert part in card
     assert '| images | 331 |' in card
     assert 'the last of the run' in card
+    assert 'trained on Digits' in card
+    assert 'Validation and test set have the same images.' in card
     assert 'tested afresh' in card
     assert str(run) not in card
     lines = published.files['log'].read_text().splitlines()

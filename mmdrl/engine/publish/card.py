@@ -19,6 +19,7 @@ class CardFacts:
 
     Attributes:
         name: Of the files, without ending.
+        data: Name of the training set.
         sha256: Of the checkpoint.
         tests_on_validation: Whether validation and test are the same.
         tested: Metrics of the test set, of the published file; ``None`` if it was not checked.
@@ -28,6 +29,7 @@ class CardFacts:
     """
 
     name: str
+    data: str
     sha256: str
     tests_on_validation: bool
     tested: Metrics | None
@@ -75,7 +77,7 @@ def how_chosen(run: FinishedRun) -> str:
 def _what(run: FinishedRun, facts: CardFacts) -> str:
     lines = [
         f'A classifier for {len(run.results.get("class_counts") or []) or "?"} classes with '
-        f'{run.results.get("parameters", 0):,} parameters, trained by the config `{run.config}` with '
+        f'{run.results.get("parameters", 0):,} parameters, trained on {facts.data} by the config `{run.config}` with '
         f'mmdrl {(run.results.get("versions") or {}).get("mmdrl", "?")}.',
         f'File: `{facts.name}.pth`  \nSHA-256: `{facts.sha256}`',
         f'One run with one seed ({run.results.get("seed")}); the checkpoint is {facts.chosen}.',

@@ -66,7 +66,7 @@ def compared_with_results(run: FinishedRun, cfg: Config, tested: Mapping[str, fl
         return []
     differ = differences(results['metrics'], tested)
     if not differ:
-        return ['The numbers are those of the validation at the end of training.']
+        return ['The last validation of the run measured the same numbers.']
     here = {device_name(torch.device('cuda' if torch.cuda.is_available() else 'cpu'))}, cpu_name(), versions()['torch']
     devices = results.get('devices') or []
     if here == (set(devices), results.get('cpu'), (results.get('versions') or {}).get('torch')):

@@ -105,10 +105,11 @@ def publish(
             changes = changes_to_shipped(run, cfg)
             notes += [changes_in_words(run, changes)] if changes else []
             is_same = tests_on_validation(cfg)
-            facts = CardFacts(file.stem, sha256, is_same, tested, content['meta']['head'], how_chosen(run), notes)
             metrics = tested or (run.results.get('metrics') if run.is_last and is_same else None)
             link = None if address is None else f'{address}/{file.name}'
             row = metafile_row(None if changes else run.config, file.stem, metrics, link, _metadata(run, cfg))
+            data, head = row['Metadata']['Training Data'], content['meta']['head']
+            facts = CardFacts(file.stem, data, sha256, is_same, tested, head, how_chosen(run), notes)
             with disk_errors(f'Writing into {out}'):
                 file.with_suffix('.md').write_text(model_card(run, shown.pretty_text, facts), encoding='utf-8')
                 file.with_suffix('.yml').write_text(row_text(row), encoding='utf-8')
