@@ -56,7 +56,7 @@ def test_mistake_ends_in_a_sentence(trained: Path, tmp_path: Path) -> None:
     assert answer.returncode == 1
     assert answer.stdout.splitlines()[-1] == (
         'error: Expected the results of a finished run in work_dirs/results.json, found none. Has that run reached its '
-        'last epoch with mmdrl.SummaryHook?'
+        'last epoch with mmdrl.SummaryHook, and validated?'
     )
     assert not list(tmp_path.iterdir())
 
