@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +30,11 @@ def run(*command: object, cwd: Path, timeout: float = 500, **environment: str) -
         stderr=subprocess.STDOUT,
         text=True,
     )
+
+
+def heed_interrupts() -> None:
+    """For ``preexec_fn``: a shell that puts the tests in the background has their children ignore the keyboard."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def tool(name: str, *arguments: object, cwd: Path, **settings: object) -> subprocess.CompletedProcess[str]:

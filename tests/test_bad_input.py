@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command import ROOT, tool
+from command import ROOT, heed_interrupts, tool
 from digits_run import short_config
 
 from mmdrl.engine.config import load_config
@@ -153,7 +153,8 @@ def test_interrupt_from_the_keyboard_ends_in_a_sentence(tmp_path: Path) -> None:
     # Without checkpoints: MMEngine makes a SyntaxError of an interrupt while it writes one.
     options = ['--gpus', '0', '--cfg-options', 'default_hooks.checkpoint.interval=1000']
     command = [sys.executable, '-W', 'ignore', ROOT / 'tools/train.py', CONFIG, *options]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    with subprocess.Popen(command, cwd=tmp_path, text=True, preexec_fn=heed_interrupts, **pipes) as process:
         assert process.stdout is not None
         assert any('Epoch(train)' in line for line in process.stdout)
         process.send_signal(signal.SIGINT)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from command import ROOT, mim, tool
+from command import ROOT, heed_interrupts, mim, tool
 from file_server import FileServer, serving
 
 from mmdrl.datasets.lists.published import PUBLISHED, blob_hash
@@ -101,6 +101,7 @@ def test_control_c_keeps_what_was_fetched_and_says_how_to_go_on(server: FileServ
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        preexec_fn=heed_interrupts,
     )
     part = tmp_path / 'data/Places_LT_train.txt.part'
     for _ in range(6000):

@@ -10,7 +10,7 @@ import pytest
 import torch
 from command import ROOT, run
 
-pytestmark = [pytest.mark.slow, pytest.mark.host]
+pytestmark = pytest.mark.slow
 INTERVAL = 3  # iterations between two checkpoints, as the worker sets it
 
 
@@ -106,6 +106,7 @@ def test_other_centroids_go_on_too(tmp_path: Path, mode: str) -> None:
     runs.check_weights('killed', kills)
 
 
+@pytest.mark.host
 def test_killed_iterations_go_on_bit_for_bit(tmp_path: Path) -> None:
     """18 iterations, of which 11, an endless number and 7 are a pass; validation every 7 draws random numbers too."""
     samplers = {
@@ -130,6 +131,7 @@ def test_killed_iterations_go_on_bit_for_bit(tmp_path: Path) -> None:
 TWO: dict[str, Any] = {'train_dataloader.num_batch_per_epoch': 10}
 
 
+@pytest.mark.host
 @pytest.mark.distributed
 def test_two_processes_go_on_with_what_both_have_gathered(tmp_path: Path) -> None:
     """Centroid sums, batch statistics that differ inside an epoch, and gradients that wait for a step.
