@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from mmengine.config import Config
 from mmengine.hooks import Hook
@@ -41,6 +42,8 @@ def short_config(work_dir: Path, stages: list[dict[str, Any]] | None = None, **c
     cfg.train_cfg.max_epochs = sum(stage['epochs'] for stage in plan)
     cfg.train_dataloader.dataset.dataset.pipeline = [dict(type='PackInputs')]
     cfg.log_level = 'WARNING'
+    # MMEngine keeps what writes logs by the name of the config and the second, and would hand out an earlier test's.
+    cfg.experiment_name = f'{Path(work_dir).name}_{uuid4().hex}'
     cfg.merge_from_dict(changes)
     return cfg
 
