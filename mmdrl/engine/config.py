@@ -75,6 +75,14 @@ def load_config(
     return cfg
 
 
+def innermost_dataset(cfg: Config, loader: str) -> dict[str, Any]:
+    """Config of the data set behind the wrappers of a loader; empty if there is none."""
+    dataset: dict[str, Any] = (cfg.get(loader) or {}).get('dataset') or {}
+    while isinstance(dataset.get('dataset'), dict):
+        dataset = dataset['dataset']
+    return dataset
+
+
 def _settle_loop(cfg: Config) -> None:
     """Let a config that inherits one of ``type`` and ``by_epoch`` give the other: MMEngine refuses both together.
 
@@ -107,7 +115,7 @@ def _check_hooks(cfg: Config) -> None:
         if hook is not None and not isinstance(hook, (dict, Hook)):
             hint = f' {how}' if name == 'stages' else ''
             raise ConfigError(f'default_hooks.{name} must be a dict with a type, got {hook!r:.80}.{hint}')
-    if 'stages' in cfg and not _stage_hooks(cfg):
+    if 'stages' in cfg and not stage_hooks(cfg):
         raise ConfigError(f'The config has stages, but no hook that takes them. {how}')
     if 'stages' in cfg:
         raise ConfigError(f'Nothing reads stages at the top level of the config. {CHANGE_STAGES}')
@@ -119,7 +127,7 @@ def _drop_taken_stages(cfg: Config) -> None:
     Raises:
         ConfigError: If the config itself has stages at the top level, other than those of its hook.
     """
-    hooks = _stage_hooks(cfg)
+    hooks = stage_hooks(cfg)
     is_left_out = 'stages' in (names := cfg.get('default_hooks') or {}) and names['stages'] is None
     if 'stages' not in cfg or not (hooks or is_left_out):
         return
@@ -129,7 +137,7 @@ def _drop_taken_stages(cfg: Config) -> None:
     cfg.pop('stages')
 
 
-def _stage_hooks(cfg: Config) -> list[Any]:
+def stage_hooks(cfg: Config) -> list[Any]:
     """Hooks that run stages, built or not."""
     entries = [*(cfg.get('default_hooks') or {}).values(), *(cfg.get('custom_hooks') or [])]
     kinds = [str(entry.get('type')) if isinstance(entry, dict) else type(entry).__name__ for entry in entries]

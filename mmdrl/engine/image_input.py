@@ -15,6 +15,8 @@ from torch import nn
 
 from mmdrl.errors import ConfigError
 
+from .config import innermost_dataset
+
 LOADING = 'LoadImageFromFile'
 _BLANK = ((960, 1600), (2000, 1200))  # larger than any crop, and with sides that no rule turns into each other
 
@@ -36,7 +38,7 @@ def is_rgb(cfg: Config) -> bool:
     steps = _pipeline_config(cfg, 'test_dataloader') or []
     if any(_name(step) == LOADING for step in steps):
         return False
-    return str(_innermost(cfg, 'test_dataloader').get('channel_order', 'rgb')) == 'rgb'
+    return str(innermost_dataset(cfg, 'test_dataloader').get('channel_order', 'rgb')) == 'rgb'
 
 
 def num_channels(model: Any) -> int:
@@ -89,13 +91,6 @@ def _pipeline_config(cfg: Config, loader: str) -> list[Any] | None:
             return list(dataset['pipeline'])
         dataset = dataset.get('dataset') or {}
     return None
-
-
-def _innermost(cfg: Config, loader: str) -> Mapping[str, Any]:
-    dataset: Mapping[str, Any] = (cfg.get(loader) or {}).get('dataset') or {}
-    while isinstance(dataset.get('dataset'), dict):
-        dataset = dataset['dataset']
-    return dataset
 
 
 def _name(step: Any) -> str:

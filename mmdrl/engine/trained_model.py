@@ -25,7 +25,7 @@ from mmdrl.models.heads.prediction import checked_settings, scores
 from mmdrl.registry import DATASETS
 
 from .checkpoints import check_belongs, read_checkpoint
-from .config import load_config
+from .config import innermost_dataset, load_config, stage_hooks
 from .mistakes import tell_config_mistake
 from .stages.head import head_config, stage_of_checkpoint
 from .stages.plan import StagePlan
@@ -133,8 +133,7 @@ def _with_saved_head(cfg: Config, content: Mapping[str, Any]) -> Config:
 
 def _plan(cfg: Config) -> StagePlan | None:
     """The stages that a config writes down; ``None`` if it has none."""
-    hooks = [*(cfg.get('default_hooks') or {}).values(), *(cfg.get('custom_hooks') or [])]
-    entries = [hook for hook in hooks if isinstance(hook, dict) and 'TwoStageHook' in str(hook.get('type'))]
+    entries = [hook for hook in stage_hooks(cfg) if isinstance(hook, dict)]
     return StagePlan(entries[0]['stages']) if entries else None
 
 
@@ -156,9 +155,7 @@ def _built(cfg: Config) -> nn.Module:
 
 def _named_classes(cfg: Config) -> dict[str, Any]:
     """What the config of the test set or its class says of the classes, without reading the data."""
-    dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
-    while 'dataset' in dataset:
-        dataset = dataset['dataset']
+    dataset = innermost_dataset(cfg, 'test_dataloader')
     kind = DATASETS.get(dataset['type']) if isinstance(dataset.get('type'), str) else dataset.get('type')
     given = dataset.get('classes') or (dataset.get('metainfo') or {}).get('classes')
     classes = given or getattr(kind, 'METAINFO', {}).get('classes')

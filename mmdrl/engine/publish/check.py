@@ -1,43 +1,21 @@
 """Whether a published file measures what the run's checkpoint does: both are tested afresh."""
 
 from collections.abc import Mapping
-from copy import deepcopy
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from mmengine.config import Config
-from mmengine.runner import Runner
 
 from mmdrl.engine.checkpoints import read_checkpoint
 from mmdrl.engine.config import load_config
 from mmdrl.engine.held_out import shows_same_images
 from mmdrl.engine.preflight import check_data_paths
+from mmdrl.engine.quiet import quiet_runner
 from mmdrl.engine.results import single_numbers, without_nan
-from mmdrl.engine.run import runner_for, start
+from mmdrl.engine.run import start
 from mmdrl.errors import ConfigError, DataError
 
 Metrics = dict[str, float | None]
-
-
-def quiet_runner(cfg: Config, checkpoint: Path, content: dict[str, Any], folder: str, is_test: bool) -> Runner:
-    """A runner whose model is that of a checkpoint, and which leaves nothing but in a temporary folder.
-
-    Args:
-        cfg: Of :func:`mmdrl.engine.config.load_config`; stays as it is.
-        checkpoint: File.
-        content: What it holds.
-        folder: The temporary folder.
-        is_test: Whether it is to test.
-    """
-    quiet = deepcopy(cfg)
-    quiet.work_dir = quiet.experiment_name = folder  # MMEngine keeps loggers by name
-    quiet.log_level, quiet.visualizer = 'WARNING', None
-    for part in ('train', 'val') if is_test else ('train', 'val', 'test'):  # MMEngine wants all that belongs to each
-        quiet[f'{part}_dataloader'] = quiet[f'{part}_cfg'] = quiet[f'{part}_evaluator'] = None
-    quiet.optim_wrapper = quiet.param_scheduler = None
-    quiet.env_cfg = dict(quiet.get('env_cfg') or {}, cudnn_benchmark=False)  # which may choose another way each time
-    return runner_for(quiet, str(checkpoint), content)
 
 
 def measure(config: Path, checkpoint: Path) -> Metrics:
@@ -52,7 +30,7 @@ def measure(config: Path, checkpoint: Path) -> Metrics:
     check_data_paths(cfg, ('test_dataloader',))
     content = read_checkpoint(str(checkpoint)) or {}
     with TemporaryDirectory() as folder:
-        runner = quiet_runner(cfg, checkpoint, content, folder, is_test=True)
+        runner = quiet_runner(cfg, str(checkpoint), content, folder, is_test=True)
         metrics: Metrics = without_nan(single_numbers(start(runner.test, runner)))
     return metrics
 

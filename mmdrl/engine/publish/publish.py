@@ -12,13 +12,14 @@ from mmengine.runner import Runner
 
 from mmdrl.datasets.preparation import disk_errors
 from mmdrl.engine.checkpoints import check_belongs, write_checkpoint
-from mmdrl.engine.config import load_config
+from mmdrl.engine.config import innermost_dataset, load_config
 from mmdrl.engine.model_parts import unwrap
+from mmdrl.engine.quiet import quiet_runner
 from mmdrl.engine.stages.head import head_config, head_of_checkpoint, plan_of
 from mmdrl.hashed_files import file_hash
 
 from .card import CardFacts, how_chosen, model_card
-from .check import check_same, measure, quiet_runner, tests_on_validation
+from .check import check_same, measure, tests_on_validation
 from .content import published_config, published_content
 from .names import checked_address, checked_day, checked_name, day_of
 from .notes import changes_in_words, changes_to_shipped, compared_with_results, notes_of
@@ -122,7 +123,7 @@ def publish(
 def _content(run: FinishedRun, cfg: Config, shown: Config) -> dict[str, Any]:
     """Content of the published file, for the model that the checkpoint was saved of."""
     with TemporaryDirectory() as folder:
-        runner = quiet_runner(cfg, run.checkpoint, run.content, folder, is_test=False)
+        runner = quiet_runner(cfg, str(run.checkpoint), run.content, folder)
         model = unwrap(runner.model)
         check_belongs(run.content, model, str(run.checkpoint), losses=False)
         return published_content(run, model, _changed_head(runner, run), shown)
@@ -140,9 +141,7 @@ def _changed_head(runner: Runner, run: FinishedRun) -> dict[str, Any] | None:
 
 def _metadata(run: FinishedRun, cfg: Config) -> dict[str, Any]:
     """What a metafile says of a model that mmdrl does not know."""
-    dataset: Any = (cfg.get('train_dataloader') or {}).get('dataset') or {}
-    while isinstance(dataset.get('dataset'), dict):
-        dataset = dataset['dataset']
+    dataset = innermost_dataset(cfg, 'train_dataloader')
     return {
         'Training Data': str(dataset.get('type', 'unknown')).rpartition('.')[2],
         'Epochs': run.results.get('epochs'),

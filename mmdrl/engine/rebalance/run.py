@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterable, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,8 @@ from mmdrl.engine.features import extract_features
 from mmdrl.engine.held_out import shows_same_images
 from mmdrl.engine.model_parts import unwrap
 from mmdrl.engine.preflight import check_data_paths
-from mmdrl.engine.run import runner_for, start
+from mmdrl.engine.quiet import quiet_runner
+from mmdrl.engine.run import start
 from mmdrl.engine.stages.head import head_of_checkpoint
 from mmdrl.errors import ConfigError, DataError, MMDRLError
 
@@ -82,13 +82,7 @@ def rebalance(
         raise ConfigError('Rebalancing chooses on the validation set, but the config has no val_dataloader.')
     check_data_paths(cfg, ('val_dataloader',))
     with TemporaryDirectory() as folder:
-        quiet = deepcopy(cfg)
-        quiet.work_dir = quiet.experiment_name = folder  # MMEngine keeps loggers by name
-        quiet.log_level, quiet.visualizer = 'WARNING', None
-        for part in ('train', 'val', 'test'):  # or MMEngine would want all that belongs to each
-            quiet[f'{part}_dataloader'] = quiet[f'{part}_cfg'] = quiet[f'{part}_evaluator'] = None
-        quiet.optim_wrapper = quiet.param_scheduler = None
-        runner = runner_for(quiet, checkpoint, content)
+        runner = quiet_runner(cfg, checkpoint, content, folder)
         outcome: Outcome = start(partial(_try_rules, runner, cfg, checkpoint, content, rules, choose, out), runner)
     return outcome
 
