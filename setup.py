@@ -132,6 +132,7 @@ setup(
     python_requires='>=3.10',
     packages=find_packages(include=['mmdrl', 'mmdrl.*']),
     include_package_data=False,
+    package_data={'mmdrl.engine.report': ['templates/*']},
     install_requires=requirements('runtime'),
     extras_require={
         'openmmlab': requirements('openmmlab'),
@@ -140,6 +141,7 @@ setup(
         'export': requirements('export'),
         'tests': requirements('tests'),
         'dev': requirements('dev'),
+        'docs': requirements('docs'),
     },
     cmdclass={
         'build_py': BuildPy,

@@ -5,6 +5,8 @@ The command-line tools print that message without a traceback and exit with 1;
 anything else that escapes is a bug and keeps its traceback.
 """
 
+import errno
+
 
 class MMDRLError(Exception):
     """Something in the user's set-up, config or data that the user can mend.
@@ -34,7 +36,42 @@ class LaunchError(MMDRLError, RuntimeError):
 
 
 class DivergenceError(MMDRLError, RuntimeError):
-    """Training has gone astray: features, radii or centroids are no longer finite numbers."""
+    """Training has gone astray: images, features, losses, gradients or weights are no longer finite numbers.
+
+    Args:
+        message: The whole of it.
+        what: What is not finite, without a remedy, for who can say more of when and where; not given: the message.
+    """
+
+    def __init__(self, message: object = '', *arguments: object, what: str = ''):
+        super().__init__(message, *arguments)
+        self.what = what or str(message).rstrip('.')
+
+
+class ProcessError(MMDRLError, RuntimeError):
+    """A process that the run needs has gone or does not answer: another one that trains, or a worker of a loader."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal has ended the run.
+
+    Args:
+        message: What is to be said of it.
+        number: Of the signal.
+        is_at_once: Whether nothing was saved, as the signal came again.
+    """
+
+    def __init__(self, message: str, number: int, is_at_once: bool = False):
+        super().__init__(message)
+        self.number = number
+        self.is_at_once = is_at_once
+
+
+def name_too_long(error: OSError) -> DataError | None:
+    """A sentence if the error is that of a name that is too long, which no check of a file asks for."""
+    if error.errno != errno.ENAMETOOLONG:
+        return None
+    return DataError(f'{error.strerror}: {error.filename!r:.80}. Give a shorter one.')
 
 
 def _last_sentence(kind: type, message: str) -> str:

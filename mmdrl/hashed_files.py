@@ -6,12 +6,14 @@ cache that is wrong is fetched anew. A hash of eight digits finds damage; it is 
 """
 
 import fcntl
+import functools
 import hashlib
 import os
+import pickle
 import re
 import sys
 import urllib.error
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.client import HTTPException
 from pathlib import Path
@@ -22,7 +24,10 @@ import torch
 from mmengine.runner.checkpoint import CheckpointLoader, load_from_http
 from mmengine.runner.checkpoint import load_from_local as load_file
 
+from mmdrl.checkpoint_file import load_data, more_than_data
+from mmdrl.data_only import data_only
 from mmdrl.errors import DataError
+from mmdrl.safe_globals import register_safe_globals
 
 _NAME = re.compile(r'_\d{8}-([0-9a-f]{8})\.pth')
 _NEVER_CHECKED = '.openmmlab.com'  # names there are not ours to judge: its own tools do not look at the hash
@@ -95,24 +100,51 @@ def fetch(url: str) -> Path:
 
 
 def register_loaders() -> None:
-    """Have MMEngine look at the hash of what it loads; calling it again changes nothing."""
+    """Have MMEngine take data alone from what it loads, and look at its hash; calling it again changes nothing."""
+    for prefix, loader in list(CheckpointLoader._schemes.items()):
+        if not hasattr(loader, 'takes_data_only'):
+            CheckpointLoader.register_scheme(prefix, _data_only(loader), force=True)
     CheckpointLoader.register_scheme(('http://', 'https://'), load_from_address, force=True)
     CheckpointLoader.register_scheme('', load_from_local, force=True)
 
 
+def _data_only(loader: Callable[..., Any]) -> Callable[..., Any]:
+    """A loader of the host, which torch keeps from running what it loads."""
+
+    @functools.wraps(loader)  # MMEngine logs the name
+    def load(filename: str, *arguments: Any, **settings: Any) -> Any:
+        register_safe_globals()
+        try:
+            with data_only():
+                return loader(filename, *arguments, **settings)
+        except (pickle.UnpicklingError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and 'weights_only=True' not in str(error):
+                raise
+            raise more_than_data(filename, error) from error
+        finally:
+            register_safe_globals()  # onedl-mmengine takes back what it finds declared
+
+    load.takes_data_only = True  # type: ignore[attr-defined]
+    return load
+
+
 def load_from_address(filename: str, map_location: Any = None, **settings: Any) -> Any:
-    """MMEngine's loader of addresses, after a look at the hash if the name holds one."""
+    """MMEngine's loader of addresses, after a look at the hash if the name holds one; data alone."""
     if _promised(filename) is None:
-        return load_from_http(filename, map_location, **settings)
-    return load_file(str(fetch(filename)), map_location)
+        return _data_only(load_from_http)(filename, map_location, **settings)
+    return load_data(fetch(filename), map_location)
 
 
 def load_from_local(filename: str, map_location: Any = None) -> Any:
-    """MMEngine's loader of files, after a look at the hash if the name holds one."""
+    """MMEngine's loader of files, after a look at the hash if the name holds one; data alone."""
     path = Path(os.path.expanduser(filename))
-    if path.is_file():
-        check_hash(path)
-    return load_file(filename, map_location)
+    if not path.is_file():
+        return load_file(filename, map_location)  # which says so
+    check_hash(path)
+    return load_data(path, map_location)
+
+
+load_from_address.takes_data_only = load_from_local.takes_data_only = True  # type: ignore[attr-defined]
 
 
 def _promised(url: str) -> str | None:

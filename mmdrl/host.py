@@ -5,6 +5,7 @@ their files, and uninstalling one then breaks both. Reading the metadata of the 
 that in milliseconds, without importing any of them.
 """
 
+import os
 from importlib import metadata
 from importlib.util import find_spec
 from typing import NamedTuple
@@ -14,6 +15,7 @@ from packaging.specifiers import SpecifierSet
 from mmdrl.errors import HostError
 from mmdrl.import_hook import when_imported
 
+MAX_PIXELS = 178_956_970  # of an image, above which Pillow takes it for an attack
 INSTALL = 'pip install "mmdrl[openmmlab]"'
 
 
@@ -110,6 +112,14 @@ def _requirement(package: HostPackage, name: str) -> str:
 
 def _listing(found: dict[str, str]) -> str:
     return ' and '.join(f'{name} {version}' for name, version in found.items())
+
+
+def bound_pixels() -> None:
+    """Let cv2 refuse images of more pixels than Pillow does, unless the environment says otherwise.
+
+    A file of some kilobytes can be gigabytes when it is decoded. cv2 reads the variable when it is imported.
+    """
+    os.environ.setdefault('OPENCV_IO_MAX_IMAGE_PIXELS', str(MAX_PIXELS))
 
 
 def allow_inheritance() -> None:

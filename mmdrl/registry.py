@@ -32,7 +32,7 @@ class ScopedRegistry(Registry):
             found = super().get(key)
             if found is not None or key.startswith('mmdrl.'):
                 return found
-        host: Registry = getattr(import_module('mmpretrain.registry'), self._node)
+        host: Registry = getattr(import_module('mmpretrain.registry'), self._node, self.parent)
         return host.get(key)
 
 
@@ -42,6 +42,7 @@ WEIGHT_INITIALIZERS = ScopedRegistry('WEIGHT_INITIALIZERS', root.WEIGHT_INITIALI
 TASK_UTILS = ScopedRegistry('TASK_UTILS', root.TASK_UTILS, 'mmdrl.models')
 DATASETS = ScopedRegistry('DATASETS', root.DATASETS, 'mmdrl.datasets')
 DATA_SAMPLERS = ScopedRegistry('DATA_SAMPLERS', root.DATA_SAMPLERS, 'mmdrl.datasets')
+FUNCTIONS = ScopedRegistry('FUNCTIONS', root.FUNCTIONS, 'mmdrl.datasets')
 TRANSFORMS = ScopedRegistry('TRANSFORMS', root.TRANSFORMS, 'mmdrl.datasets')
 RUNNERS = ScopedRegistry('RUNNERS', root.RUNNERS, 'mmdrl.engine')
 RUNNER_CONSTRUCTORS = ScopedRegistry('RUNNER_CONSTRUCTORS', root.RUNNER_CONSTRUCTORS, 'mmdrl.engine')

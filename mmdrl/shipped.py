@@ -4,6 +4,7 @@ An installed package has them in ``mmdrl/.mim``, where OpenMMLab's tools look; a
 them beside the package.
 """
 
+import os
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -41,7 +42,7 @@ def find_config(name: str) -> Path:
         ConfigError: If there is none; the message has names that are similar.
     """
     path = Path(name)
-    if path.is_file():
+    if os.path.isfile(path):
         return path
     configs, folder = shipped_configs(), shipped_folder()
     inside = name.removeprefix(PREFIX)

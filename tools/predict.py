@@ -40,18 +40,18 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     """Predict, print, write; imported late, so that ``-h`` answers at once."""
-    import torch
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     from mmdrl.datasets.preparation import disk_errors, new_file
     from mmdrl.engine.config import load_config
+    from mmdrl.engine.environment import describe_environment
     from mmdrl.engine.predict import predict
-    from mmdrl.errors import ConfigError, LaunchError
+    from mmdrl.errors import ConfigError
+    from mmdrl.launch import check_device
+    from mmdrl.visualization.bars import result_console
 
-    if args.where == 'cuda' and not torch.cuda.is_available():
-        raise LaunchError('Expected a GPU for --device cuda, this machine has none. Leave --device out.')
+    check_device(args.where)
     out = Path(args.out) if args.out else None
     if out is not None and out.suffix not in ('.json', '.csv'):
         raise ConfigError(f'Expected --out to end in .json or .csv, got {out}.')
@@ -72,10 +72,10 @@ def main(args: argparse.Namespace) -> None:
             first, *others = (f'{name} {score:.3f}' for name, score in zip(answer.classes, answer.scores, strict=True))
             cells = [answer.image, answer.classes[0], first.rpartition(' ')[2], ', '.join(others)]
             table.add_row(*map(escape, cells[: len(table.columns)]))
-        # A table that is piped into a file is as wide as it needs to be.
-        Console(width=None if sys.stdout.isatty() else 10_000, highlight=False).print(table)
+        result_console().print(table)
     if out is not None:
-        about = dict(config=args.config, checkpoint=Path(args.checkpoint).name, **rule)
+        made_with = describe_environment(cfg.filename)
+        about = dict(config=args.config, checkpoint=Path(args.checkpoint).name, **rule, made_with=made_with)
         text = as_json(answers, about) if out.suffix == '.json' else as_csv(answers)
         with disk_errors(f'Writing {out}'):
             out.parent.mkdir(parents=True, exist_ok=True)

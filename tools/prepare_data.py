@@ -46,18 +46,16 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> int:
     """Prepare one set after the other; 1 if something is missing or wrong at the end."""
-    from rich.console import Console
-
     from mmdrl.datasets.preparation import prepare
     from mmdrl.errors import MMDRLError
+    from mmdrl.visualization.bars import result_console
 
-    # A table that is piped into a file is as wide as it needs to be.
-    console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
+    console = result_console()
     problems = []
     for name in args.names:
         console.rule(name) if console.is_terminal else console.print(f'{name}:')
         try:
-            with progress_bars(console) as progress:
+            with progress_bars() as progress:
                 prepared = prepare(
                     name, args.root, mirror=args.mirror, images=args.images, retries=args.retries, progress=progress
                 )
@@ -88,26 +86,21 @@ def show_classes(name: str, prepared: 'Prepared', root: Path, console: 'Console'
 
 
 @contextmanager
-def progress_bars(console: 'Console') -> 'Iterator[Progress]':
+def progress_bars() -> 'Iterator[Progress]':
     """One bar per file while it is fetched; what is called with name, bytes that are there, and bytes in all."""
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-    from rich.progress import Progress as Bars
+    from mmdrl.visualization.bars import screen
 
-    columns = (BarColumn(bar_width=24), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    bars = Bars(TextColumn('{task.description}'), *columns, console=console)
-    tasks: dict[str, TaskID] = {}
+    bars: dict[str, TaskID | None] = {}
 
     def show(name: str, there: int, whole: int | None) -> None:
-        if name not in tasks:
-            bars.start()
-            tasks[name] = bars.add_task(name, total=whole)
-        bars.update(tasks[name], completed=there, total=whole)
+        if name not in bars:
+            bars[name] = screen().begin(name, whole, is_file=True)
+        screen().move(bars[name], to=there, total=whole)
 
     try:
         yield show
     finally:
-        if tasks:
-            bars.stop()
+        screen().close()
 
 
 if __name__ == '__main__':

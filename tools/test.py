@@ -15,6 +15,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--work-dir', help='folder for logs (default: work_dirs/<config name>)')
     parser.add_argument('--out', metavar='FILE.json', help='also write the metrics to this file')
+    parser.add_argument(
+        '--verbose', action='store_true', help='show all of the log, with environment, config and hooks'
+    )
     add_launch_options(parser)
     return parser.parse_args()
 
@@ -25,7 +28,7 @@ def main(args: argparse.Namespace) -> None:
     from mmdrl.engine.run import evaluate
 
     cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher, not args.no_pin_memory)
-    evaluate(cfg, args.checkpoint, args.out)
+    evaluate(cfg, args.checkpoint, args.out, args.verbose)
 
 
 if __name__ == '__main__':

@@ -23,7 +23,17 @@ def parse_args() -> argparse.Namespace:
         '--auto-scale-lr', action='store_true', help='scale the learning rate with the total batch size'
     )
     parser.add_argument(
+        '--total-batch',
+        type=int,
+        metavar='IMAGES',
+        help='images of all processes in one iteration, shared evenly among them (default: batch_size of the config '
+        'for each process)',
+    )
+    parser.add_argument(
         '--no-persistent-workers', action='store_true', help='start the loader workers anew every epoch'
+    )
+    parser.add_argument(
+        '--verbose', action='store_true', help='show all of the log, with environment, config and hooks'
     )
     add_launch_options(parser)
     return parser.parse_args()
@@ -33,6 +43,7 @@ def main(args: argparse.Namespace) -> None:
     """Train; imported late, so that ``-h`` answers at once."""
     from mmdrl.engine.config import load_config
     from mmdrl.engine.run import train_model
+    from mmdrl.engine.total_batch import launched_processes, set_total_batch
 
     cfg = load_config(
         args.config,
@@ -42,7 +53,16 @@ def main(args: argparse.Namespace) -> None:
         not args.no_pin_memory,
         not args.no_persistent_workers,
     )
-    train_model(cfg, resume=args.resume, amp=args.amp, validate=not args.no_validate, auto_scale_lr=args.auto_scale_lr)
+    if args.total_batch is not None:
+        set_total_batch(cfg, args.total_batch, launched_processes(args.launcher))
+    train_model(
+        cfg,
+        resume=args.resume,
+        amp=args.amp,
+        validate=not args.no_validate,
+        auto_scale_lr=args.auto_scale_lr,
+        verbose=args.verbose,
+    )
 
 
 if __name__ == '__main__':

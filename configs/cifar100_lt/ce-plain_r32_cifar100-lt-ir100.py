@@ -8,13 +8,14 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-data_preprocessor = dict(mean=[125.307, 122.961, 113.8575], std=[51.5865, 50.847, 51.255])
-train_pipeline = [
-    dict(type='RandomCrop', crop_size=32, padding=4),
-    dict(type='RandomFlip', prob=0.5, direction='horizontal'),
-    dict(type='PackInputs'),
-]
-train_dataloader = dict(dataset=dict(dataset=dict(pipeline=train_pipeline)))
+data_preprocessor = dict(
+    mean=[125.307, 122.961, 113.8575],
+    std=[51.5865, 50.847, 51.255],
+    augments=[
+        dict(type='mmdrl.BatchCrop', size=32, padding=4),
+        dict(type='mmdrl.BatchFlip', prob=0.5, direction='horizontal'),
+    ],
+)
 optim_wrapper = dict(optimizer=dict(weight_decay=2e-4))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.2, by_epoch=True, begin=0, end=5),

@@ -3,6 +3,7 @@
 from .arrays.array_dataset import ArrayDataset
 from .arrays.cifar import CIFAR
 from .arrays.digits import Digits
+from .batches.collate import collate_images
 from .labels import check_labels, dataset_labels
 from .lists.image_lists import ImageListDataset
 from .lists.imagenet_lt import ImageNetLT
@@ -39,6 +40,7 @@ __all__ = [
     'ProgressiveSampler',
     'SquareCutout',
     'check_labels',
+    'collate_images',
     'dataset_labels',
     'distinct_images',
     'image_ids',

@@ -14,6 +14,10 @@ from mmengine.dataset import force_full_init
 from mmpretrain.datasets import BaseDataset
 from numpy.typing import NDArray
 
+from mmdrl.datasets.batches import GivesBatches, ImageBatch, keeps_ways_of
+from mmdrl.datasets.batches.device_images import DeviceImages
+from mmdrl.datasets.batches.fetch import OWN_WAYS, column_batch, common_metainfo
+from mmdrl.datasets.batches.parents_images import KnownImages
 from mmdrl.errors import ConfigError, DataError
 
 
@@ -25,17 +29,25 @@ class Column(Protocol):
     def __getitem__(self, row: int, /) -> Any: ...
 
 
-class ColumnDataset(BaseDataset):
+class ColumnDataset(GivesBatches, BaseDataset):
     """An MMPretrain data set that is read by :meth:`load_columns`; ``serialize_data`` has nothing to do here.
 
     A sample that the pipeline cannot give (it returns None) is replaced by the next one of its class, so that
     neither the balance of a sampler nor the classes of a batch change; in ``test_mode`` it is an error.
+
+    Images that are one array are fetched by the batch where the pipeline leaves them as they are.
+
+    Attributes:
+        images_on: Device that keeps the images and gives batches of them; None: they come out of memory or a file.
     """
 
     _columns: dict[str, Column]
     _rows: NDArray[np.int64] | None  # None: all, in order
     _index: NDArray[np.int64] | None = None
     _fully_initialized: bool
+    _on_device: DeviceImages | None = None
+    _known_images: KnownImages
+    images_on: str | None = None
 
     def load_columns(self) -> dict[str, Column]:
         """Columns of equal length by field; ``gt_label``, shape ``(N,)``, int64, is one of them."""
@@ -63,7 +75,10 @@ class ColumnDataset(BaseDataset):
         self._rows = None
         if self._indices is not None:
             self._rows = self._chosen(self._indices)
+        self._known_images = KnownImages(self._columns.get('img'))
         self._fully_initialized = True
+        if self.images_on is not None:
+            self._on_device = DeviceImages(self._columns['img'], self.images_on, self.gives_batches())
 
     @force_full_init
     def __len__(self) -> int:
@@ -118,6 +133,15 @@ class ColumnDataset(BaseDataset):
             if data is not None:
                 return data
         raise DataError(f'The pipeline gave nothing for any image of class {labels[idx]}.')
+
+    def gives_batches(self) -> bool:
+        """Whether the images are one array and the pipeline leaves them as they are, so that batches come whole."""
+        self.full_init()
+        return keeps_ways_of(self, ColumnDataset, OWN_WAYS) and common_metainfo(self) is not None
+
+    def whole_batch(self, positions: NDArray[np.int64], seeds: NDArray[np.int64] | None = None) -> ImageBatch:
+        """Samples at these positions from 0, with the seeds of their random numbers, if :meth:`gives_batches`."""
+        return column_batch(self, positions, seeds)
 
     def _find(self, idx: int) -> tuple[int, int]:
         """Position and row of a sample; an index below 0 counts from the end, one too large raises."""

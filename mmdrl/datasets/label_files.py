@@ -1,6 +1,8 @@
 """The labels in a file, whatever holds them: a list, arrays, or annotations in JSON."""
 
+import io
 import lzma
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,8 @@ from mmdrl.datasets.lists.inaturalist import read_json
 from mmdrl.datasets.lists.path_checks import check_different, check_inside
 from mmdrl.datasets.lists.path_lists import parse_path_list, read_bytes
 from mmdrl.errors import DataError
+
+_LARGEST = 1 << 30  # bytes of a list, unpacked
 
 
 def read_labels(path: str | Path) -> NDArray[np.int64]:
@@ -24,7 +28,7 @@ def read_labels(path: str | Path) -> NDArray[np.int64]:
         DataError: If there is no such file, or it holds something else.
     """
     path = Path(path).expanduser()
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise DataError(f'There is no file {path}.')
     if path.suffix in ('.npz', '.npy'):
         labels: NDArray[np.integer] = _of_arrays(path)
@@ -43,9 +47,12 @@ def _of_list(path: Path) -> NDArray[np.int64]:
     content = read_bytes(path)
     if path.suffix == '.xz':
         try:
-            content = lzma.decompress(content)
+            with lzma.open(io.BytesIO(content)) as packed:
+                content = packed.read(_LARGEST + 1)
         except (lzma.LZMAError, EOFError) as error:
             raise DataError(f'{path} cannot be unpacked ({error}). Get it once more.') from error
+        if len(content) > _LARGEST:
+            raise DataError(f'{path} unpacks to more than {_LARGEST:,} bytes, which no list has. It was not read.')
     paths, labels = parse_path_list(content, str(path))
     check_inside(paths, str(path))
     check_different(paths, str(path))
@@ -61,8 +68,8 @@ def _of_arrays(path: Path) -> NDArray[np.integer]:
                 arrays = arrays.get(key)
     except Exception as error:  # a damaged header may raise anything
         raise DataError(f'{path} cannot be read as NumPy arrays without pickles ({error}).') from error
-    if arrays is None:
-        raise DataError(f"{path} must hold 'labels', or nothing but labels.")
+    if not isinstance(arrays, np.ndarray):  # NumPy gives None, or the bytes of what is no array
+        raise DataError(f"{path} must hold an array 'labels', or nothing but labels.")
     if arrays.ndim != 1 or not np.issubdtype(arrays.dtype, np.integer):
         raise DataError(
             f'The labels of {path} must be integers of shape (N,), got {arrays.dtype} of shape {arrays.shape}.'

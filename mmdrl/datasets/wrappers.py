@@ -14,6 +14,8 @@ from mmpretrain.datasets import KFoldDataset
 from numpy.typing import NDArray
 from torch.utils.data import ConcatDataset
 
+from mmdrl.errors import ConfigError
+
 
 def parts_of(dataset: Any) -> list[tuple[Any, NDArray[np.int64]]] | None:
     """Data sets directly behind a wrapper, each with the positions taken from it, in order.
@@ -86,6 +88,19 @@ def read(dataset: Any) -> Any:
 def whole_dataset(dataset: Any) -> Any:
     """The data set behind ``num_batch_per_epoch``, which shortens an epoch and leaves the classes as they are."""
     return dataset._dataset if isinstance(dataset, _SlicedDataset) else dataset
+
+
+def check_slice(dataset: Any) -> None:
+    """An epoch that ``num_batch_per_epoch`` shortens must not be longer than its data set.
+
+    Raises:
+        ConfigError: If it is: MMEngine would ask for images that are not there.
+    """
+    if isinstance(dataset, _SlicedDataset) and len(dataset) > len(dataset._dataset):
+        raise ConfigError(
+            f'num_batch_per_epoch must leave an epoch within the data set, got {len(dataset)} images of '
+            f'{len(dataset._dataset)}. Lower it, or leave it out; a sampler with num_samples makes longer epochs.'
+        )
 
 
 def metainfo_of(dataset: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Checkpoints looked at before they are used: whole, harmless, and of this model."""
 
 import logging
-import pickle
+import os
 import re
 import zipfile
 from collections.abc import Mapping
@@ -13,11 +13,16 @@ from mmengine.logging import print_log
 from mmengine.runner import find_latest_checkpoint
 from torch import Tensor, nn
 
+from mmdrl.checkpoint_file import load_data
 from mmdrl.datasets.preparation import disk_errors, new_file
 from mmdrl.errors import DataError
 from mmdrl.hashed_files import check_hash, fetch
-from mmdrl.safe_globals import register_safe_globals
 
+from .finite import first_not_finite
+from .saved_weights import check_weights
+
+LAST = 'last_checkpoint'  # MMEngine's name of the file that names the last checkpoint
+INTERRUPTED = 'interrupted.pth'  # what mmdrl.PreemptionHook saves
 _IS_SUM = re.compile(r'\.sums\.\w+$')  # of mmdrl.models.ClassMoments
 
 
@@ -36,20 +41,17 @@ def read_checkpoint(path: str) -> dict[str, Any] | None:
         path = str(fetch(path))
     if '://' in path:
         return None
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         raise DataError(f'Expected a checkpoint at {path}, found none.')
     check_hash(Path(path))
-    register_safe_globals()  # onedl-mmengine takes back what it finds declared, each time it loads a file itself
-    try:
-        checkpoint = torch.load(path, map_location='cpu', weights_only=True)
-    except pickle.UnpicklingError as error:
-        reason = str(error).splitlines()[0].split('. This file can still be loaded')[0]
-        raise DataError(f'{path} cannot be loaded as data alone, which is all that is trusted: {reason}') from error
-    except Exception as error:  # bytes that are no pickle can fail in any way
-        again = f'Remove {path}, and it is fetched anew.' if is_fetched else 'Copy or download it again.'
-        raise DataError(f'{path} is no whole checkpoint ({type(error).__name__}: {error}). {again}') from error
+    again = f'Remove {path}, and it is fetched anew.' if is_fetched else 'Copy or download it again.'
+    checkpoint = load_data(Path(path), again=again)
     if not isinstance(checkpoint, dict):
         raise DataError(f'Expected a dict with state_dict in {path}, got a {type(checkpoint).__name__}.')
+    if not isinstance(checkpoint.get('meta') or {}, dict):
+        raise DataError(
+            f"{path} must hold 'meta' as a dict, got {checkpoint['meta']!r:.80}. It is damaged: take another."
+        )
     return checkpoint
 
 
@@ -62,23 +64,23 @@ def latest_checkpoint(work_dir: str) -> str | None:
     Raises:
         DataError: If the folder names one that is gone.
     """
-    path = find_latest_checkpoint(work_dir)
-    if path is None:
+    if not Path(work_dir, LAST).is_file():  # of which MMEngine would print a line
         return None
+    path: str = find_latest_checkpoint(work_dir)
     if (path == '' or Path(path).is_file()) and not zipfile.is_zipfile(path):
         folder = Path(path).parent if path else Path(work_dir)
-        others = [*folder.glob('iter_*.pth'), *folder.glob('epoch_*.pth')]
+        others = [*folder.glob('iter_*.pth'), *folder.glob('epoch_*.pth'), *folder.glob(INTERRUPTED)]
         whole = [other for other in others if zipfile.is_zipfile(other)]
         if whole:
             newest = max(whole, key=lambda other: other.stat().st_mtime)
             print_log(
-                f'{path or Path(work_dir) / "last_checkpoint"} is not whole: was a run killed while it wrote? Going on '
+                f'{path or Path(work_dir) / LAST} is not whole: was a run killed while it wrote? Going on '
                 f'from {newest}.',
                 logger='current',
                 level=logging.WARNING,
             )
             return str(newest)
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         raise DataError(
             f'{work_dir}/last_checkpoint names {path}, which is gone. Give --resume another checkpoint, or leave it '
             'out to start anew.'
@@ -104,8 +106,8 @@ def check_belongs(
 ) -> None:
     """The weights must be those of this model: the same names and shapes. Sums for centroids may be absent.
 
-    What the model does not know is left alone, as statistics of a loss are, but for parts of the classifier: without
-    the factors of LWS, for one, the others would predict something else.
+    They must be finite numbers, too. What the model does not know is left alone, as statistics of a loss are, but for
+    parts of the classifier: without the factors of LWS, for one, the others would predict something else.
 
     Args:
         checkpoint: Content of the file.
@@ -122,6 +124,7 @@ def check_belongs(
     if head is not None:
         wanted = {name: value for name, value in wanted.items() if not name.startswith('head.')}
         wanted |= {f'head.{name}': value for name, value in head.state_dict().items()}
+    check_weights(saved, wanted, path)
     unknown = [name for name in saved if name.startswith('head.fc.') and name not in wanted]
     if unknown and any(name.startswith('head.fc.') for name in wanted):
         raise DataError(
@@ -140,6 +143,12 @@ def check_belongs(
         raise DataError(
             f'The checkpoint {path} does not belong to this config: {first}, and {tuple(wanted[name].shape)} in the '
             f'model ({len(wrong) + len(missing)} of {len(wanted)} entries differ).'
+        )
+    found = first_not_finite(model, {name: saved[name] for name in wanted})
+    if found is not None:
+        raise DataError(
+            f'{path} holds weights to compute nothing with: {found}. Training had diverged before it was saved: take '
+            'another checkpoint.'
         )
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from numpy.typing import NDArray
 
@@ -12,6 +13,7 @@ from mmdrl.datasets.label_files import read_labels
 from mmdrl.datasets.labels import dataset_labels
 from mmdrl.datasets.wrappers import metainfo_of
 from mmdrl.engine.config import load_config
+from mmdrl.engine.shot_settings import shot_settings
 from mmdrl.errors import ConfigError, DataError
 from mmdrl.registry import DATASETS
 from mmdrl.shipped import is_config
@@ -43,6 +45,19 @@ def source_counts(
         else:
             counts[key] = np.bincount(read_labels(source))
     return counts
+
+
+def source_groups(sources: Sequence[str]) -> dict[str, Any]:
+    """How the configs among the sources group the classes: ``many``, ``few`` and ``edges`` of their ``ShotAccuracy``.
+
+    Where there is no config, or they differ, those that ``ShotAccuracy`` has by default.
+
+    Raises:
+        ConfigError: If a config cannot be read.
+    """
+    found = [shot_settings(load_config(source))[0] for source in sources if is_config(source)]
+    default, _ = shot_settings(Config())
+    return found[0] if found and all(groups == found[0] for groups in found) else default
 
 
 def _config_counts(path: str, split: Literal['train', 'val', 'test']) -> NDArray[np.int64]:

@@ -32,16 +32,25 @@ def clean_loader(runner: Runner, pipeline: list[dict[str, Any]] | None) -> DataL
     """
     live = runner.train_dataloader
     dataset = with_pipeline(live.dataset, _pipeline(runner, pipeline))
-    return DataLoader(
-        dataset,
-        batch_size=live.batch_size or live.batch_sampler.batch_size,
-        sampler=DefaultSampler(dataset, shuffle=False, round_up=False, seed=0),
-        num_workers=live.num_workers,
-        collate_fn=live.collate_fn,
-        pin_memory=live.pin_memory,
-        worker_init_fn=live.worker_init_fn,
-        generator=torch.Generator(),  # an iterator draws a number, which must not come from the training's
-    )
+    sampler = DefaultSampler(dataset, shuffle=False, round_up=False, seed=0)
+    # An iterator draws a number, which must not come from the training's generator.
+    return _loader(dataset, live, sampler=sampler, generator=torch.Generator())
+
+
+def loader_like(held_out: Any, dataset: Any) -> DataLoader:
+    """Loader of every distinct image of a data set, with the transforms of held-out images and in such batches.
+
+    Args:
+        held_out: Loader of the held-out images.
+        dataset: Such as the training set. It stays as it is.
+
+    Raises:
+        ConfigError: If the held-out images have no transforms, or the data set none to replace.
+    """
+    pipeline = pipeline_of(held_out.dataset)
+    if pipeline is None:
+        raise ConfigError('The held-out data set has no pipeline that could load training images.')
+    return _loader(with_pipeline(dataset, pipeline), held_out)
 
 
 def with_pipeline(dataset: Any, pipeline: Any) -> Any:
@@ -72,6 +81,18 @@ def with_pipeline(dataset: Any, pipeline: Any) -> Any:
     twin = copied(dataset, change)
     images = distinct_images(dataset)
     return twin if len(images) == len(dataset) else Subset(twin, images.tolist())
+
+
+def _loader(dataset: Any, like: Any, **settings: Any) -> DataLoader:
+    return DataLoader(
+        dataset,
+        batch_size=like.batch_size or like.batch_sampler.batch_size,
+        num_workers=like.num_workers,
+        collate_fn=like.collate_fn,
+        pin_memory=like.pin_memory,
+        worker_init_fn=like.worker_init_fn,
+        **settings,
+    )
 
 
 def _pipeline(runner: Runner, pipeline: list[dict[str, Any]] | None) -> Any:

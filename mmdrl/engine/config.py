@@ -14,6 +14,10 @@ from mmengine.utils import is_installed
 from mmdrl.errors import ConfigError
 from mmdrl.shipped import PREFIX, find_config
 
+from .preflight import wrapped_datasets
+from .settings import check_settings
+from .wrapper import set_wrapper
+
 MMENGINE_HOOKS = ('runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler', 'checkpoint')
 CHANGE_STAGES = (
     'To change those that the config inherits, write default_hooks=dict(stages=dict(stages=[...])); on the command '
@@ -42,7 +46,8 @@ def load_config(
         persistent_workers: Keep loader workers alive between epochs, likewise.
 
     Raises:
-        ConfigError: If the file does not exist or cannot be read, or an override does not fit it.
+        ConfigError: If the file does not exist or cannot be read, an override does not fit it, or a setting cannot be
+            what it says.
     """
     cfg = _read(path)
     _drop_taken_stages(cfg)
@@ -50,6 +55,7 @@ def load_config(
         _override(cfg, option)
     cfg.launcher = launcher
     cfg.work_dir = work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(cfg.filename).stem)
+    check_settings(cfg)
     _settle_loop(cfg)
     _check_hooks(cfg)
     _leave_out_hooks(cfg)
@@ -58,20 +64,14 @@ def load_config(
         loader = cfg.get(name)
         if loader is None:
             continue
-        if not isinstance(loader, dict):
-            raise ConfigError(f'{name} must be a dict, got {loader!r}.')
-        loader.setdefault('pin_memory', has_gpu)
+        parts = wrapped_datasets(loader.get('dataset') or {}, name)
+        loader.setdefault('pin_memory', has_gpu and not any(part.get('images_on') for _, part in parts))
         loader.setdefault('persistent_workers', loader.get('num_workers', 0) > 0)
         loader.setdefault('collate_fn', dict(type='default_collate'))
         loader['pin_memory'] &= pin_memory
         loader['persistent_workers'] &= persistent_workers
-    if launcher != 'none' and not has_gpu:
-        cfg.model_wrapper_cfg = dict(
-            type='MMDistributedDataParallel',
-            device_ids=None,
-            broadcast_buffers=False,
-            find_unused_parameters=cfg.get('find_unused_parameters', False),
-        )
+    if launcher != 'none':
+        set_wrapper(cfg)
     return cfg
 
 
@@ -127,8 +127,8 @@ def _drop_taken_stages(cfg: Config) -> None:
     Raises:
         ConfigError: If the config itself has stages at the top level, other than those of its hook.
     """
-    hooks = stage_hooks(cfg)
-    is_left_out = 'stages' in (names := cfg.get('default_hooks') or {}) and names['stages'] is None
+    hooks, names = stage_hooks(cfg), cfg.get('default_hooks')
+    is_left_out = isinstance(names, dict) and 'stages' in names and names['stages'] is None
     if 'stages' not in cfg or not (hooks or is_left_out):
         return
     taken = [known for hook in hooks if isinstance(hook, dict) for known in (hook, hook.get('stages'))]
@@ -138,8 +138,10 @@ def _drop_taken_stages(cfg: Config) -> None:
 
 
 def stage_hooks(cfg: Config) -> list[Any]:
-    """Hooks that run stages, built or not."""
-    entries = [*(cfg.get('default_hooks') or {}).values(), *(cfg.get('custom_hooks') or [])]
+    """Hooks that run stages, built or not; none where no hooks can be."""
+    named, listed = cfg.get('default_hooks'), cfg.get('custom_hooks')
+    entries = [*named.values()] if isinstance(named, dict) else []
+    entries += listed if isinstance(listed, (list, tuple)) else []
     kinds = [str(entry.get('type')) if isinstance(entry, dict) else type(entry).__name__ for entry in entries]
     return [entry for entry, kind in zip(entries, kinds, strict=True) if 'TwoStageHook' in kind]
 
@@ -162,15 +164,20 @@ def _read(name: str) -> Config:
         read, path = Config.fromfile, str(find_config(name))
     try:
         return read(path)
-    except Exception as error:  # a config is a program: anything may go wrong in it
-        raise ConfigError(f'The config {path} cannot be read: {type(error).__name__}: {error}') from error
+    except (Exception, SystemExit) as error:  # a config is a program: anything may go wrong in it
+        reason = ' '.join(str(error).partition(', the current sys.path is')[0].split()).rstrip('.!')
+        cause = f' ({error.__cause__})' if isinstance(error, ImportError) and error.__cause__ else ''
+        hint = 'Does its _base_ lead back to itself?' if isinstance(error, RecursionError) else 'Mend it there.'
+        raise ConfigError(
+            f'The config {path} cannot be read: {type(error).__name__}: {reason}{cause}. {hint}'
+        ) from error
 
 
 def _override(cfg: Config, option: str) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument('--options', nargs=1, action=DictAction)
     try:
-        if '=' not in option:
+        if '=' not in option or '' in option.partition('=')[0].split('.'):
             raise ValueError(option)
         parsed: dict[str, Any] = parser.parse_args(['--options', option]).options
     except (ValueError, AssertionError, RecursionError):

@@ -11,12 +11,12 @@ from torch import nn
 
 from mmdrl.errors import ConfigError
 
+from .augmented_once import batch_augments, check_augmented_once, training_pipeline
+from .build import build_runner, start
 from .dry_run import DryRunner
 from .hooks import TwoStageHook
 from .learning_rates import learning_rates
 from .model_parts import frozen_parts
-from .preflight import wrapped_datasets
-from .run import build_runner, start
 from .stages import Stage, StagePlan
 from .stages.head import head_config
 from .stages.images import mixing_parts
@@ -44,6 +44,7 @@ def describe_run(cfg: Config, processes: int = 1) -> dict[str, Any]:
     missing = [key for key in ('train_dataloader', 'train_cfg', 'optim_wrapper') if cfg.get(key) is None]
     if missing:
         raise ConfigError(f'The config trains nothing: it has no {", no ".join(missing)}.')
+    check_augmented_once(cfg)
     with tempfile.TemporaryDirectory(prefix='describe_') as folder, warnings.catch_warnings():
         warnings.simplefilter('ignore')  # of schedules that step without their optimiser
         runner = build_runner(DryRunner.quiet_config(cfg, folder), DryRunner)
@@ -101,7 +102,8 @@ def _describe(runner: DryRunner, plan: StagePlan, index: int) -> dict[str, Any]:
         iterations_per_epoch=batches,
         batch_size=runner.train_dataloader.batch_size or runner.train_dataloader.batch_sampler.batch_size,
         sampler=plan.sampler_at(index) or runner.cfg.train_dataloader.get('sampler'),
-        pipeline=stage.pipeline or _pipeline(runner.cfg),
+        pipeline=stage.pipeline or training_pipeline(runner.cfg),
+        augments=batch_augments(runner.cfg) if stage.augments is None else stage.augments,
         mixing=mixing_parts(model, runner.train_dataloader.dataset),
         **_head(runner, plan, index),
         parameters=sum(p.numel() for p in model.parameters()),
@@ -124,11 +126,6 @@ def _is_length_known(runner: DryRunner, plan: StagePlan, index: int) -> bool:
     if 'train_dataloader' not in runner.unread or isinstance(sampler.get('num_samples'), int):
         return True
     return plan[index].sampler is None and bool(loader.get('num_batch_per_epoch'))
-
-
-def _pipeline(cfg: Config) -> list[dict[str, Any]] | None:
-    parts = (part for _, part in wrapped_datasets(cfg.train_dataloader.dataset, ''))
-    return next((part['pipeline'] for part in parts if isinstance(part.get('pipeline'), list)), None)
 
 
 def _head(runner: DryRunner, plan: StagePlan, index: int) -> dict[str, Any]:

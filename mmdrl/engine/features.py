@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mmdrl.batch_samples import BatchSamples
+
 from .model_parts import unwrap
 
 
@@ -28,7 +30,10 @@ def visit_features(
     try:
         for batch in loader:
             batch = classifier.data_preprocessor(batch, training=False)
-            labels = torch.cat([sample.gt_label for sample in batch['data_samples']])
+            samples = batch['data_samples']
+            labels = samples.labels if isinstance(samples, BatchSamples) else None
+            if labels is None:
+                labels = torch.cat([sample.gt_label for sample in samples])
             visit(classifier.extract_feat(batch['inputs']), labels)
     finally:
         for module, was_training in modes:

@@ -1,5 +1,6 @@
 """Image files of a user: found in folders, read as MMPretrain reads them, and what is wrong with a broken one."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ def read_pixels(path: str, channels: int) -> np.ndarray:
     Raises:
         BrokenImage: If the file is missing, truncated or no image.
     """
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         raise BrokenImage('does not exist')
     if has_suspicious_end(path) and (reason := decoding_fault(path)):
         raise BrokenImage(reason)

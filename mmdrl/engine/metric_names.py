@@ -7,7 +7,7 @@ import torch
 from mmengine.runner import Runner
 
 from mmdrl.datasets.wrappers import metainfo_of
-from mmdrl.evaluation import ShotAccuracy
+from mmdrl.evaluation import GroupedMetric
 
 from .model_parts import unwrap
 
@@ -24,7 +24,7 @@ def measured_metrics(runner: Runner) -> list[str] | None:
     num_classes = getattr(head, 'num_classes', None) or len(metainfo_of(loader.dataset).get('classes') or ())
     try:
         for metric in evaluator.metrics:
-            if isinstance(metric, ShotAccuracy):
+            if isinstance(metric, GroupedMetric):
                 metric.class_counts = torch.ones(num_classes, dtype=torch.long)
         batch: Any = loader.collate_fn([loader.dataset[0]])
         for sample in batch['data_samples']:

@@ -4,7 +4,6 @@ Ours are the rule of prediction, images of as many channels and in the order tha
 broken image is named while the others go on.
 """
 
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -18,10 +17,9 @@ from mmengine.dataset import default_collate
 from mmengine.model import BaseModel
 from mmpretrain import ImageClassificationInferencer
 from mmpretrain.models.heads import MultiLabelClsHead, MultiTaskHead
-from rich.console import Console
-from rich.progress import track
 
 from mmdrl.errors import ConfigError, DataError
+from mmdrl.visualization.bars import with_bar
 
 from .image_files import BrokenImage, Image, found_images, read_pixels
 from .image_input import image_size, is_rgb, num_channels, sample, test_pipeline
@@ -122,7 +120,7 @@ class ImagePredictor(ImageClassificationInferencer):
 
     def _prediction(self, name: str, answer: Any, topk: int) -> Prediction:
         if answer.pred_score.isnan().any():
-            return Prediction(name, error='has scores that are not numbers; do weights of the checkpoint hold nan?')
+            return Prediction(name, error='has scores that are not numbers; had the training of the model diverged?')
         label = int(answer.pred_label)
         ranked = torch.argsort(answer.pred_score, descending=True, stable=True).tolist()
         labels = [label, *(other for other in ranked[: topk + 1] if other != label)][
@@ -178,6 +176,4 @@ def predict(
         raise ConfigError('The model does not know its config. Build it with mmpretrain.get_model or trained_model.')
     else:
         set_rule(model, classifier, tau)
-    console = Console(file=sys.stderr)
-    answers = ImagePredictor(model, device).predictions(found, batch_size, topk)
-    return list(track(answers, 'Images', len(found), console=console, disable=not console.is_terminal, transient=True))
+    return list(with_bar(ImagePredictor(model, device).predictions(found, batch_size, topk), 'images', len(found)))

@@ -1,10 +1,12 @@
 """Checks of a config that need no model: before anything is built or written."""
 
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from mmdrl.datasets.lists.image_lists import ImageListDataset
+from mmdrl.datasets.lists.path_checks import check_inside
 from mmdrl.datasets.lists.path_lists import parse_path_list, read_bytes
 from mmdrl.errors import ConfigError, DataError
 from mmdrl.registry import DATASETS
@@ -20,14 +22,25 @@ def check_data_paths(cfg: Mapping[str, Any], loaders: tuple[str, ...]) -> None:
     file in it, is left to the data set: some download what is missing.
 
     Raises:
-        ConfigError: If one of these has an argument that it does not take.
+        ConfigError: If one of these has an argument that it does not take, or keeps its images on a device for workers.
         DataError: If not; the message names the option that changes the path, or the line of the list.
     """
     for loader in loaders:
         if cfg.get(loader) is None:
             continue
         for option, dataset in wrapped_datasets(cfg[loader].get('dataset', {}), f'{loader}.dataset'):
+            _check_images_on(dataset, option, loader, cfg[loader])
             _check_dataset(dataset, option)
+
+
+def _check_images_on(config: dict[str, Any], option: str, loader: str, settings: Mapping[str, Any]) -> None:
+    """Images on a device are taken by the process that has them there, and are nothing to pin."""
+    if config.get('images_on') is not None and (settings.get('num_workers') or settings.get('pin_memory')):
+        raise ConfigError(
+            f'{option}.images_on={config["images_on"]!r} takes batches in the training process, which {loader} leaves '
+            f'to workers or pins in memory. Set {loader}.num_workers=0, {loader}.persistent_workers=False and '
+            f'{loader}.pin_memory=False, or leave images_on out.'
+        )
 
 
 def _check_dataset(config: dict[str, Any], option: str) -> None:
@@ -42,13 +55,13 @@ def _check_dataset(config: dict[str, Any], option: str) -> None:
         if not name or '://' in root + name:
             continue
         folder = Path(root).expanduser()
-        if root and not folder.is_dir():
+        if root and not os.path.isdir(folder):
             raise DataError(
                 f'Expected the data set in the folder {root}, found none. Put it there, or set '
                 f'{option}.data_root with --cfg-options.'
             )
         path = Path(name) if own is not None else folder / name
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise DataError(f'Expected a file at {path}, found none. Put it there, or set {option}.{key}.')
         if is_listed and config.get('with_label', True):
             _check_list(path, config)
@@ -76,9 +89,11 @@ def _check_list(path: Path, dataset: dict[str, Any]) -> None:
     """A list that MMPretrain reads must be well formed, and the first image must be there."""
     paths, _ = parse_path_list(read_bytes(path), str(path))
     folder = _image_folder(dataset)
+    if folder != Path():  # without a folder, the paths are the owner's own
+        check_inside(paths, str(path))
     if dataset.get('split') or folder is None:
         return  # MMPretrain derives the folder from the split
-    if not (folder / paths[0]).is_file():
+    if not os.path.isfile(folder / paths[0]):
         raise DataError(
             f'{path} names {paths[0]}, but there is no file {folder / paths[0]}. Do data_root and data_prefix fit?'
         )
@@ -87,7 +102,7 @@ def _check_list(path: Path, dataset: dict[str, Any]) -> None:
 def _check_folder(dataset: dict[str, Any], option: str) -> None:
     """The folder that holds the images of a data set of MMPretrain must be there."""
     folder = _image_folder(dataset)
-    if folder is not None and not folder.is_dir():
+    if folder is not None and not os.path.isdir(folder):
         raise DataError(
             f'Expected the images in the folder {folder}, found none. Put them there, or set {option}.data_root with '
             '--cfg-options.'

@@ -6,7 +6,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from .run import runner_for
+from .build import runner_for
 
 
 def quiet_runner(cfg: Config, checkpoint: str, content: dict[str, Any], folder: str, is_test: bool = False) -> Runner:

@@ -2,15 +2,20 @@
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from mmdrl.datasets.preparation import disk_errors, new_file
 from mmdrl.errors import DataError
+from mmdrl.stats.groups import Edges
 
 FILE_NAME = 'results.json'
+_AGAIN = 'Train that run again.'
+_OBJECTS = ('metrics', 'stages', 'per_class', 'shot_groups', 'versions')
+_LISTS = ('class_counts', 'log_folders', 'devices')
+_TEXTS = ('run', 'config', 'checkpoint', 'classifier', 'command')
 
 
 def write_results(results: dict[str, Any], folder: str | Path) -> Path:
@@ -29,11 +34,14 @@ def write_results(results: dict[str, Any], folder: str | Path) -> Path:
 
 
 def write_json(values: dict[str, Any], path: Path) -> None:
-    """Write a JSON file whole or not at all; nan becomes null."""
+    """Write a JSON file whole or not at all; nan becomes null.
+
+    Raises:
+        DataError: If the disk or the rights do not allow it.
+    """
     text = json.dumps(without_nan(values), indent=1, allow_nan=False) + '\n'
-    aside = path.with_name(f'{path.name}.tmp')
-    aside.write_text(text)
-    os.replace(aside, path)
+    with disk_errors(f'Writing {path}', path.parent), new_file(path) as stream:
+        stream.write(text.encode())
 
 
 def read_results(folder: str | Path) -> dict[str, Any]:
@@ -50,11 +58,40 @@ def read_results(folder: str | Path) -> dict[str, Any]:
         )
     try:
         results = json.loads(path.read_text())
-    except ValueError as error:
-        raise DataError(f'Expected JSON in {path}, got {error}. Train that run again.') from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(f'Expected JSON in {path}, got {error}. {_AGAIN}') from None
     if not isinstance(results, dict):
-        raise DataError(f'Expected a JSON object in {path}, got {results!r:.40}. Train that run again.')
+        raise DataError(f'Expected a JSON object in {path}, got {results!r:.40}. {_AGAIN}')
+    _check(results, path)
     return results
+
+
+def _check(results: dict[str, Any], path: Path) -> None:
+    """Raise DataError unless what others compute with is of its kind; what is not there is not missed."""
+    for keys, kind, words in ((_OBJECTS, dict, 'an object'), (_LISTS, list, 'a list'), (_TEXTS, str, 'text')):
+        for key in keys:
+            if not isinstance(results.get(key), (kind, type(None))):
+                raise DataError(f'Expected {words} as {key} in {path}, got {results[key]!r:.40}. {_AGAIN}')
+    numbers = [('train_seconds', results.get('train_seconds'))]
+    for measures in (results.get('metrics') or {}, *(results.get('stages') or {}).values()):
+        if not isinstance(measures, dict):
+            raise DataError(f'Expected an object for each of the stages in {path}, got {measures!r:.40}. {_AGAIN}')
+        numbers += measures.items()
+    groups = results.get('shot_groups') or {}
+    numbers += [(f'{name} of shot_groups', groups.get(name)) for name in ('many', 'few')]
+    for name, values in (results.get('per_class') or {}).items():
+        if not isinstance(values, list):
+            raise DataError(f'Expected a list as {name} of per_class in {path}, got {values!r:.40}. {_AGAIN}')
+        numbers += [(f'{name} of per_class', value) for value in values]
+    for name, value in numbers:
+        if isinstance(value, bool) or not isinstance(value, (int, float, type(None))):
+            raise DataError(f'Expected a number as {name} in {path}, got {value!r:.40}. {_AGAIN}')
+    for value in results.get('class_counts') or ():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
+            raise DataError(f'Expected numbers of images as class_counts in {path}, got {value!r:.40}. {_AGAIN}')
+    kinds = get_args(Edges)
+    if (edges := groups.get('edges', kinds[0])) not in kinds:
+        raise DataError(f'Expected {" or ".join(kinds)} as edges of shot_groups in {path}, got {edges!r:.40}. {_AGAIN}')
 
 
 def single_numbers(metrics: Mapping[str, Any]) -> dict[str, float]:

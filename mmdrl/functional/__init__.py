@@ -2,8 +2,9 @@
 
 from .balance import ClassWeight, class_weights
 from .centroids import class_centroids, nearest_centroid
-from .checks import UnusableValueError, check_labels, first_non_finite
+from .checks import UnusableValueError, check_labels, non_finite_class
 from .distance import Distance, at_least_float32, directions
+from .image_batches import normalized_images
 from .ldam import ldam_margins, subtract_margin
 from .linear_rules import ncm_as_linear, tau_normalized
 from .logit_adjustment import adjust_logits, log_prior
@@ -23,11 +24,12 @@ __all__ = [
     'class_weights',
     'directions',
     'dr_loss',
-    'first_non_finite',
     'ldam_margins',
     'log_prior',
     'ncm_as_linear',
     'nearest_centroid',
+    'non_finite_class',
+    'normalized_images',
     'remix_weights',
     'subtract_margin',
     'tau_normalized',

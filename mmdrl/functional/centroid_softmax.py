@@ -70,9 +70,9 @@ class CentroidSoftmax(torch.autograd.Function):
         if torch.is_grad_enabled() and not torch.compiler.is_compiling():
             raise RuntimeError('dr_loss can be differentiated once only, and create_graph=True asks for more.')
         rows, log_prob, weight, row_of, has_margin, x, y, *close = ctx.saved_tensors
-        weight = weight * (gradient / ctx.temperature)
-        by_logit = log_prob.exp().mul_(-weight[:, None])  # by the distances with margin, (B, B)
-        by_logit.diagonal().add_(weight)
+        pull = weight * (gradient / -ctx.temperature)
+        by_logit = log_prob.exp().mul_(pull[:, None])  # by the distances with margin, (B, B)
+        by_logit.diagonal().sub_(pull)
         by_radius = None
         if ctx.needs_input_grad[1]:
             by_margin = by_logit.diagonal() if has_margin is None else (by_logit * has_margin).sum(dim=1)

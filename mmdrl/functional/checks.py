@@ -10,6 +10,8 @@ from collections.abc import Collection
 import torch
 from torch import Tensor
 
+from .distance import at_least_float32
+
 
 class UnusableValueError(ValueError):
     """A value, not a shape or a setting, from which a loss cannot be computed."""
@@ -74,12 +76,14 @@ def check_labels(labels: Tensor, num_classes: int) -> None:
         raise ValueError(f'labels must lie in [0, {num_classes}), got {worst}. Does num_classes match the data set?')
 
 
-def check_in_use(tensors: dict[str, Tensor | None], labels: Tensor) -> None:
+def check_in_use(tensors: dict[str, Tensor | None], labels: Tensor, temperature: float, margin: float) -> None:
     """What a loss has used must be finite, radii and weights not negative; the rest is not looked at.
 
     Args:
         tensors: By name: ``features`` has a row for every sample of the batch, the others have one for every class.
         labels: Class of each sample, on the CPU.
+        temperature: What the loss has divided distances by.
+        margin: What it has multiplied radii by.
 
     Raises:
         UnusableValueError: Always: the value of the loss has told that something is wrong. It names the first class
@@ -111,22 +115,29 @@ def check_in_use(tensors: dict[str, Tensor | None], labels: Tensor) -> None:
         for name, tensor in tensors.items()
         if tensor is not None
     )
+    features = tensors['features']
+    assert features is not None
+    if 4 * features.shape[1] * largest**2 < torch.finfo(at_least_float32(features).dtype).max:
+        raise UnusableValueError(
+            'Distances and margins divided by the temperature are not finite, though the distances are: temperature '
+            f'is {temperature:.3g}, margin {margin:.3g}, the largest value in use {largest:.3g}. Raise the '
+            'temperature, or lower the margin.'
+        )
     raise UnusableValueError(
         f'The values are too large to compute with: the largest in use is {largest:.3g}, and squares of distances must '
         'stay finite. Has training diverged? Try a lower learning rate.'
     )
 
 
-def first_non_finite(features: Tensor, labels: Tensor) -> Tensor:
-    """Class of the first sample with a feature that is not finite, without waiting for the device.
+def non_finite_class(features: Tensor, labels: Tensor) -> Tensor:
+    """Class of a sample with a feature that is not finite, without waiting for the device.
 
     Args:
         features: Shape ``(B, D)``, B at least 1.
         labels: Class of each sample, shape ``(B,)``, long, not negative.
 
     Returns:
-        Class, a scalar tensor of type long; -1 if all features are finite.
+        The highest class of such samples, a scalar tensor of type long; -1 if all features are finite.
     """
-    is_bad = ~features.detach().isfinite().all(dim=1)
-    first = is_bad.to(torch.int8).argmax(dim=0, keepdim=True)
-    return torch.where(is_bad.any(), labels.gather(0, first)[0], -1)
+    largest = torch.linalg.vector_norm(features.detach(), torch.inf, dim=1)  # nan and infinity come through
+    return labels.masked_fill(largest < torch.inf, -1).amax()

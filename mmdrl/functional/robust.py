@@ -3,7 +3,7 @@ r"""The Distributional Robustness (DR) loss.
 The loss asks of every centroid, not of every sample: *which samples of this batch are mine?* Row i of the
 (B, B) matrix below belongs to the centroid of sample i's class, and its softmax runs over the samples of
 the batch. Distances are computed for the classes present only, so the cost depends on neither the number of classes
-nor the size of the training set. ``docs/dr_loss.md`` has the theorem, its proof, and what each choice means.
+nor the size of the training set. ``docs/theorem.md`` has the proof, ``docs/dr_loss.md`` what each choice means.
 
 Source: Samuel & Chechik, "Distributional Robustness Loss for Long-tail Learning", ICCV 2021. Which
 section and equation stands behind each line has not been checked against the printed paper.
@@ -92,7 +92,8 @@ def dr_loss(
     dtype = z.dtype
     static = is_static(features)
     try:
-        rows, row_of, weight = _rows_in_use(labels, dtype, static)
+        same = labels[:, None] == labels if static or scope == 'class' else None  # (B, B)
+        rows, row_of, weight = _rows_in_use(labels, same if static else None, dtype)
         mu = centroids.detach().index_select(0, rows).to(dtype)
         radius_in_use = radius.index_select(0, labels)
     except IndexError:  # an accelerator has ways of its own to stop at such labels
@@ -100,30 +101,34 @@ def dr_loss(
         raise
     smallest = radius_in_use.detach()
     if static:  # not a reward, and not unnoticed
-        radius_in_use = torch.where(radius_in_use >= 0, radius_in_use, torch.nan)
+        radius_in_use = radius_in_use.masked_fill(radius_in_use < 0, torch.nan)
     if class_weight is not None:
         weight_in_use = class_weight.detach().index_select(0, labels)
         weight = weight * weight_in_use.to(dtype)
+        smallest = smallest if static else torch.minimum(smallest, weight_in_use)
+    if static or class_weight is not None:
         weight = weight / weight.sum().clamp_min(torch.finfo(dtype).tiny)
-        smallest = torch.minimum(smallest, weight_in_use)
     if distance in ('chord', 'cosine'):
         z, mu = directions(z), directions(mu)
-    has_margin = labels[:, None] == labels if scope == 'class' else None  # (B, B)
+    has_margin = same if scope == 'class' else None
     value: Tensor = CentroidSoftmax.apply(
         z, radius_in_use.to(dtype), mu, row_of, weight, has_margin, distance, temperature, margin
     )
     # Whatever is not finite in use makes the value so too: one look at it, instead of one at every tensor.
     if not static and not (math.isfinite(value.item()) and smallest.min().item() >= 0):
         in_use = {'features': features, 'centroids': centroids, 'radius': radius, 'class_weight': class_weight}
-        check_in_use(in_use, labels)
+        check_in_use(in_use, labels, temperature, margin)
     return value
 
 
-def _rows_in_use(labels: Tensor, dtype: torch.dtype, static: bool) -> tuple[Tensor, Tensor | None, Tensor]:
-    """Classes whose centroids are needed (R,), each sample's row among them, and weights 1 / (|S_c| classes) (B,)."""
-    if static:  # one row per sample, so that nothing has to wait for the number of classes
-        weight = 1 / (labels[:, None] == labels).sum(dim=1).to(dtype)
-        return labels, None, weight / weight.sum()
+def _rows_in_use(labels: Tensor, same: Tensor | None, dtype: torch.dtype) -> tuple[Tensor, Tensor | None, Tensor]:
+    """Classes whose centroids are needed (R,), each sample's row among them, and weights 1 / (|S_c| classes) (B,).
+
+    With ``same``, which samples are of one class (B, B), no value is looked at, and the weights are not yet divided by
+    the number of classes.
+    """
+    if same is not None:  # one row per sample, so that nothing has to wait for the number of classes
+        return labels, None, same.sum(dim=1, dtype=dtype).reciprocal()
     classes, row_of, counts = labels.unique(return_inverse=True, return_counts=True)
     weight = (counts * len(counts)).to(dtype).reciprocal_()
     return classes, row_of, weight.index_select(0, row_of)

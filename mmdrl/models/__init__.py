@@ -9,11 +9,12 @@ from .class_counts import KeepsClassCounts
 from .classifiers import CosineClassifier, LWSClassifier, TauNormClassifier
 from .heads import DRHead, DRLayer
 from .losses import BalancedSoftmaxLoss, ClassBalancedLoss, DRLoss, LDAMLoss, LogitAdjustedLoss
-from .preprocessors import RemixDataPreprocessor
+from .preprocessors import BatchDataPreprocessor, RemixDataPreprocessor
 from .radius import ClassStatistics, CountRadius, LearnedRadius, MeasuredRadius, RadiusPolicy, SharedRadius
 
 __all__ = [
     'BalancedSoftmaxLoss',
+    'BatchDataPreprocessor',
     'ClassBalancedLoss',
     'ClassCentroids',
     'ClassStatistics',

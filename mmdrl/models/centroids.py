@@ -101,7 +101,7 @@ class ClassCentroids(nn.Module):
             return
         mean, variance, counts = self.sums.of_all_processes()
         occurred = counts > 0
-        self.centroids.copy_(torch.where(occurred[:, None], mean, self.centroids))
+        torch.where(occurred[:, None], mean, self.centroids, out=self.centroids)
         self.variances.copy_(torch.where(occurred, variance, self.variances))
         self.is_seen |= occurred
         self.sums.clear()

@@ -33,7 +33,12 @@ class RadiusPolicy(nn.Module):
 
     Args:
         num_classes: K. ``DRHead`` passes its own, so configs leave it out.
+
+    Attributes:
+        needs_spreads: Whether it looks at ``statistics.spreads``; a policy that says False may be given ``None``.
     """
+
+    needs_spreads = True
 
     def __init__(self, num_classes: int):
         super().__init__()
@@ -52,6 +57,8 @@ class SharedRadius(RadiusPolicy):
         num_classes: K.
         value: :math:`\varepsilon`, not negative. 0 gives the plain centroid loss.
     """
+
+    needs_spreads = False
 
     def __init__(self, num_classes: int, value: float = 1.0):
         super().__init__(num_classes)
@@ -73,13 +80,16 @@ class CountRadius(RadiusPolicy):
         scale: s, not negative: the radius of a class with one image.
     """
 
+    needs_spreads = False
+
     def __init__(self, num_classes: int, scale: float = 1.0):
         super().__init__(num_classes)
         self.scale = _not_negative('scale', scale)
 
     def forward(self, statistics: ClassStatistics) -> Tensor:
         """Radius of each class, shape ``(K,)``."""
-        return self.scale / statistics.counts.float().sqrt()
+        radius = statistics.counts.sqrt().reciprocal()
+        return radius if self.scale == 1 else self.scale * radius
 
 
 @MODELS.register_module()
@@ -151,6 +161,8 @@ class LearnedRadius(RadiusPolicy):
         num_classes: K.
         init: Radius of every class at the start, above 0.
     """
+
+    needs_spreads = False
 
     def __init__(self, num_classes: int, init: float = 1.0):
         super().__init__(num_classes)

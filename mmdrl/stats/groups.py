@@ -35,7 +35,7 @@ def shot_groups(
     if not (counts >= 0).all():
         bad = int(np.argmin(counts >= 0))
         raise ValueError(f'counts must be numbers of images, not negative, got {counts[bad]} for class {bad}.')
-    if many < few:
+    if not many >= few:  # as nan is not, either
         raise ValueError(f'many must not lie below few, got many={many} and few={few}.')
     if edges == 'exclusive':
         is_many, is_few = counts > many, counts < few

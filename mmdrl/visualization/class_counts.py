@@ -8,17 +8,16 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import ArrayLike, NDArray
 
 from mmdrl.errors import DataError
 from mmdrl.stats import Edges, shot_groups
-from mmdrl.visualization.class_accuracy import COLOURS, LINE_STYLES, MAX_TICK_LABELS
+
+from .style import COLOURS, LINE_STYLES, MAX_TICK_LABELS, NAME_LENGTH, group_rules, new_figure, plain_text, shares
 
 LEGEND_ROWS = 12
-NAME_LENGTH = 60  # letters of a name in the legend; half of them in two columns
 
 
 def class_counts_figure(
@@ -48,14 +47,13 @@ def class_counts_figure(
         if values.ndim != 1 or values.size == 0 or not values.max() > 0:
             raise DataError(f"The counts of '{name}' must have shape (K,) and an image, got shape {values.shape}.")
 
-    figure = Figure(figsize=(9, 4.5), layout='constrained')
-    FigureCanvasAgg(figure)
+    figure = new_figure(9, 4.5)
     axes = figure.add_subplot()
     sizes = {values.size for values in sets.values()}
     for number, (name, values) in enumerate(sets.items()):
         # Falling widths leave an edge to see of a curve that a later one covers.
         linewidth = 1.6 + 1.8 * (1 - (number + 1) / len(sets))
-        label = _shortened(name, NAME_LENGTH if len(sets) <= LEGEND_ROWS else NAME_LENGTH // 2)
+        label = plain_text(name, NAME_LENGTH if len(sets) <= LEGEND_ROWS else NAME_LENGTH // 2)  # two columns
         _draw_curve(axes, label, values, number, len(sizes) > 1, linewidth, shot_groups(values, many, few, edges))
     if len(sizes) > 1:
         axes.set(xlabel='classes, from the largest to the smallest (%)', xlim=(-1, 101))
@@ -80,13 +78,6 @@ def class_counts_figure(
     return figure
 
 
-def _shortened(name: str, length: int) -> str:
-    """The name as matplotlib shows it, without its middle if it is long: its end tells most."""
-    text = name if len(name) <= length else f'{name[: length // 3]}…{name[-(length - length // 3 - 1) :]}'
-    text = text.replace('$', r'\$')  # no formulas
-    return f' {text}' if text.startswith('_') else text  # matplotlib hides what begins so
-
-
 def _draw_curve(
     axes: Axes,
     name: str,
@@ -98,7 +89,6 @@ def _draw_curve(
 ) -> None:
     drawn = np.sort(counts[counts > 0])[::-1]
     rank = np.arange(1, drawn.size + 1)
-    sizes = ' / '.join(str(int(mask.sum())) for mask in groups.values())
     empty = f', {counts.size - drawn.size} empty' if drawn.size < counts.size else ''
     axes.plot(
         100 * (rank - 0.5) / counts.size if is_share else rank,
@@ -109,7 +99,7 @@ def _draw_curve(
         linewidth=linewidth,
         marker='o' if counts.size <= MAX_TICK_LABELS else None,
         markersize=4,
-        label=f'{name}: {counts.sum():,} images ({sizes}{empty})',
+        label=f'{name}: {counts.sum():,} images ({shares(groups)}{empty})',
     )
 
 
@@ -125,19 +115,15 @@ def _scale(axes: Axes, lowest: float, highest: float) -> None:
 def _mark_groups(axes: Axes, many: int, few: int, edges: Edges) -> None:
     """A line at each edge, and the name of the group between them at the right."""
     bottom, top = axes.get_ylim()
-    is_open = edges == 'exclusive'
-    names = {
-        f'many-shot\n({">" if is_open else "≥"} {many})': (max(many, bottom), top),
-        f'medium-shot\n({few if is_open else few + 1} to {many if is_open else many - 1})': (max(few, bottom), many),
-        f'few-shot\n({"<" if is_open else "≤"} {few})': (bottom, few),
-    }
+    places = {'many': (max(many, bottom), top), 'medium': (max(few, bottom), many), 'few': (bottom, few)}
     room = 0.08 * np.log(top / bottom)  # of two lines of text
     for edge in {many, few} - {0}:
         axes.axhline(edge, color='0.5', linewidth=0.8, zorder=1.5)
-    for name, (low, high) in names.items():
+    for name, rule in group_rules(many, few, edges).items():
+        low, high = places[name]
         if low < high and np.log(high / low) > room:
             axes.annotate(
-                name,
+                f'{name}-shot\n({rule})',
                 (1.01, float(np.sqrt(low * high))),
                 xycoords=('axes fraction', 'data'),
                 va='center',

@@ -8,7 +8,6 @@ the counts.
 import argparse
 import json
 import os
-import sys
 from pathlib import Path
 
 from sentences import run
@@ -27,13 +26,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--split', choices=['train', 'val', 'test'], default='train', help='data set of a config (default: %(default)s)'
     )
-    parser.add_argument('--many', type=int, default=100, help='edge of the many-shot group, in images (default: 100)')
-    parser.add_argument('--few', type=int, default=20, help='edge of the few-shot group, in images (default: 20)')
+    own = "default: as the config's ShotAccuracy, else"
+    parser.add_argument('--many', type=int, help=f'edge of the many-shot group, in images ({own} 100)')
+    parser.add_argument('--few', type=int, help=f'edge of the few-shot group, in images ({own} 20)')
     parser.add_argument(
         '--edges',
         choices=['exclusive', 'inclusive'],
-        default='exclusive',
-        help='exclusive: a class exactly on an edge is medium; inclusive: it is many or few (default: %(default)s)',
+        help=f'exclusive: a class exactly on an edge is medium; inclusive: it is many or few ({own} exclusive)',
     )
     parser.add_argument('--out', metavar='FILE.png', help='figure to write (default: none)')
     parser.add_argument('--json', metavar='FILE', help='file for the numbers and the counts of every class')
@@ -43,16 +42,14 @@ def parse_args() -> argparse.Namespace:
 def main(args: argparse.Namespace) -> None:
     """Read, print, draw."""
     from matplotlib.backend_bases import FigureCanvasBase
-    from rich.console import Console
 
     from mmdrl.datasets.preparation import disk_errors, new_file
-    from mmdrl.engine.class_sources import source_counts
+    from mmdrl.engine.class_sources import source_counts, source_groups
     from mmdrl.errors import ConfigError
     from mmdrl.stats import class_statistics
-    from mmdrl.visualization import class_counts_figure, statistics_table
+    from mmdrl.visualization import class_counts_figure, group_rule, statistics_table
+    from mmdrl.visualization.bars import result_console
 
-    if not 0 <= args.few <= args.many:
-        raise ConfigError(f'Expected --few at least 0 and not above --many, got {args.few} and {args.many}.')
     kinds = FigureCanvasBase.get_supported_filetypes()
     if args.out and Path(args.out).suffix.lstrip('.').lower() not in kinds:
         raise ConfigError(f'Expected --out to end in one of .{", .".join(sorted(kinds))}, got {args.out}.')
@@ -60,12 +57,15 @@ def main(args: argparse.Namespace) -> None:
         for source in args.sources if target and os.path.exists(target) else ():
             if os.path.exists(source) and os.path.samefile(source, target):
                 raise ConfigError(f'{option} {target} would overwrite a source. Give it another name.')
-    groups = dict(many=args.many, few=args.few, edges=args.edges)
+    given = dict(many=args.many, few=args.few, edges=args.edges)
+    groups = source_groups(args.sources) | {name: value for name, value in given.items() if value is not None}
+    if not 0 <= groups['few'] <= groups['many']:
+        raise ConfigError(f'Expected --few at least 0 and not above --many, got {groups["few"]} and {groups["many"]}.')
     counts = source_counts(args.sources, args.split)
     statistics = {name: class_statistics(values, **groups) for name, values in counts.items()}
-    # A table that is piped into a file is as wide as it needs to be.
-    console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
+    console = result_console()
     console.print(statistics_table(statistics))
+    console.print(f'Groups: {group_rule(**groups)}.')
     if args.json:
         content = {name: statistics[name] | dict(class_counts=values.tolist()) for name, values in counts.items()}
         with disk_errors(f'Writing {args.json}'):

@@ -1,7 +1,8 @@
 """What a config would train, stage by stage: ``python tools/analysis/describe.py CONFIG``.
 
-Sets the run up as training does, down to its schedules, and stops before the first image is loaded. What does not fit
-ends in the sentence that training would end in. Leaves no work folder and uses no GPU.
+Sets the run up as training does, down to its schedules, and stops before the first batch; one image is loaded for each
+stage that has transforms of its own. What does not fit ends in the sentence that training would end in. Leaves no work
+folder and uses no GPU.
 """
 
 import argparse
@@ -18,6 +19,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config file, or name of a config of mmdrl')
     parser.add_argument(
         '--gpus', type=int, default=1, metavar='N', help='processes that share the batches (default: 1, as is 0)'
+    )
+    parser.add_argument(
+        '--total-batch',
+        type=int,
+        metavar='IMAGES',
+        help='images of all processes in one iteration (default: batch_size of the config for each process)',
     )
     parser.add_argument('--json', metavar='FILE', help='file for the plan as data')
     parser.add_argument(
@@ -38,6 +45,7 @@ def main(args: argparse.Namespace) -> None:
     from mmdrl.datasets.preparation import disk_errors, new_file
     from mmdrl.engine.config import load_config
     from mmdrl.engine.describe import describe_run
+    from mmdrl.engine.total_batch import set_total_batch
     from mmdrl.errors import ConfigError
     from mmdrl.visualization import plan_table
 
@@ -47,6 +55,8 @@ def main(args: argparse.Namespace) -> None:
     if both_exist and os.path.samefile(args.json, args.config):
         raise ConfigError(f'--json {args.json} would overwrite the config. Give it another name.')
     cfg = load_config(args.config, args.cfg_options)
+    if args.total_batch is not None:
+        set_total_batch(cfg, args.total_batch, max(args.gpus, 1))
     plan = describe_run(cfg, max(args.gpus, 1))
     console = Console(highlight=False)
     console.print(plan_table(plan, Path(cfg.filename).stem, console.width))

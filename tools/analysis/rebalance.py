@@ -7,13 +7,14 @@ them, and saves the best as a checkpoint that is tested by the same config. Also
 import argparse
 import json
 import math
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sentences import run
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from rich.console import Console
 
     from mmdrl.engine.rebalance import Outcome
@@ -58,6 +59,9 @@ def parse_args() -> argparse.Namespace:
         default=['euclidean', 'cosine'],
         help='distances for nearest class mean; without a value, none (default: both)',
     )
+    parser.add_argument(
+        '--all', action='store_true', help='show every strength; otherwise, of the default ones, the best of each rule'
+    )
     parser.add_argument('--device', choices=['cpu', 'cuda'], help='where to run (default: the GPU, if there is any)')
     parser.add_argument('--no-pin-memory', action='store_true', help='do not pin host memory for loaded batches')
     parser.add_argument(
@@ -72,18 +76,17 @@ def parse_args() -> argparse.Namespace:
 
 def main(args: argparse.Namespace) -> None:
     """Try, print, save; imported late, so that ``-h`` answers at once."""
-    from mmdrl.launch import start
+    from mmdrl.launch import check_device, start
 
     start(0 if args.device == 'cpu' else None, None, 'none')  # before MMEngine is imported, which looks for a GPU
-    import torch
-    from rich.console import Console
+    check_device(args.device)
 
     from mmdrl.engine.config import load_config
-    from mmdrl.engine.rebalance import Rule, check_target, rebalance
-    from mmdrl.errors import LaunchError
+    from mmdrl.engine.environment import describe_environment
+    from mmdrl.engine.output_files import check_target
+    from mmdrl.engine.rebalance import Rule, rebalance
+    from mmdrl.visualization.bars import result_console
 
-    if args.device == 'cuda' and not torch.cuda.is_available():
-        raise LaunchError('Expected a GPU for --device cuda, this machine has none. Leave --device out.')
     sources = [args.config, args.checkpoint]
     out, numbers = (Path(path) if path else None for path in (args.out, args.json))
     for option, path in (('--out', out), ('--json', numbers)):
@@ -95,33 +98,43 @@ def main(args: argparse.Namespace) -> None:
     rules += [Rule('ncm-euclidean' if metric == 'euclidean' else 'ncm-cosine') for metric in args.ncm]
     cfg = load_config(args.config, args.cfg_options, pin_memory=not args.no_pin_memory)
     outcome = rebalance(cfg, args.checkpoint, rules, args.choose, out)
-    # A table that is piped into a file is as wide as it needs to be.
-    console = Console(width=None if sys.stdout.isatty() else 10_000, highlight=False)
-    show(outcome, Path(args.checkpoint).name, console)
+    console = result_console()
+    swept = {'tau-norm': args.tau_norm, 'logit-adjustment': args.logit_adjustment}
+    shortened = {name for name, strengths in swept.items() if strengths is STRENGTHS and not args.all}
+    show(outcome, Path(args.checkpoint).name, console, shortened)
     if numbers is not None:
-        write(outcome, Path(args.checkpoint).name, numbers)
+        write(outcome, Path(args.checkpoint).name, numbers, describe_environment(cfg.filename))
     if out is not None:
         console.print(f'Written: {out}', soft_wrap=True, markup=False)
 
 
-def show(outcome: 'Outcome', title: str, console: 'Console') -> None:
-    """Print the table, the choice, and what is to be said about them."""
+def show(outcome: 'Outcome', title: str, console: 'Console', shortened: 'Collection[str]') -> None:
+    """Print the table, the choice, and what is to be said about them; of ``shortened`` rules the best strength only."""
+    from mmdrl.engine.rebalance import best_per_rule
     from mmdrl.visualization import accuracy_table
 
     results, best, metric = outcome.results, outcome.best, outcome.chosen_by
-    rows = {f'{rule} *' if rule == best else str(rule): values for rule, values in results.items()}
+    shown = best_per_rule(results, metric, shortened)
+    rows = {f'{rule} *' if rule == best else str(rule): results[rule] for rule in shown}
     columns = ('many', 'medium', 'few', 'all', 'mean')
-    console.print(accuracy_table(rows, f'{title}, {outcome.held_out["images"]} held-out images', columns))
+    name = f'{title}, {outcome.held_out["images"]} held-out images'
+    console.print(accuracy_table(rows, name, columns, console.width))
+    if len(shown) < len(results):
+        names = ' and '.join(dict.fromkeys(rule.name for rule in results if rule.name in shortened))
+        text = (
+            f'{len(results)} rules were tried; of {names} the strength that is best by {metric!r} is shown, with --all'
+        )
+        console.print(f'{text} every one.', markup=False)
     for name, reason in outcome.left_out.items():
         console.print(f'Left out {name}: {reason}', soft_wrap=True, markup=False)
     plain = next(iter(results.values()))[metric]
     text = f'* Best by {metric!r}: {best}, {results[best][metric]:.1f} (plain {plain:.1f}).'
-    console.print(text, soft_wrap=True, markup=False)
+    console.print(text, markup=False)
     if outcome.held_out['shows_test_images']:
-        console.print(OPTIMISTIC, soft_wrap=True, markup=False)
+        console.print(OPTIMISTIC, markup=False)
 
 
-def write(outcome: 'Outcome', source: str, path: Path) -> None:
+def write(outcome: 'Outcome', source: str, path: Path, made_with: dict[str, Any]) -> None:
     """Write the numbers; nan becomes null."""
     from mmdrl.datasets.preparation import disk_errors, new_file
 
@@ -139,6 +152,7 @@ def write(outcome: 'Outcome', source: str, path: Path) -> None:
         chosen=dict(rule=outcome.best.name, strength=outcome.best.strength),
         rules=rules,
         left_out=outcome.left_out,
+        made_with=made_with,
     )
     with disk_errors(f'Writing {path}'), new_file(path) as stream:
         stream.write(f'{json.dumps(content, indent=1)}\n'.encode())

@@ -72,10 +72,12 @@ make_environment() {
 }
 
 install_all() {
-    set -- -e ".[$HOST,dev]"
+    extras=dev
+    [ "$HOST" = onedl ] || extras=dev,docs # the site is built on the default stack alone
+    set -- -e ".[$HOST,$extras]"
     if has mmcv; then # the full mmcv is as good as mmcv-lite, and must not be overwritten by it
         grep -v '^mmcv-lite' requirements/openmmlab.txt >"$environment/.mmdrl-host.txt"
-        set -- -e '.[dev]' -r "$environment/.mmdrl-host.txt"
+        set -- -e ".[$extras]" -r "$environment/.mmdrl-host.txt"
     fi
     echo "mmdrl: installing into $environment, which takes some minutes and 6 GB the first time"
     before=$(cat "$installed" 2>/dev/null || true)

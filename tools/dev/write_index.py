@@ -8,6 +8,8 @@ import functools
 import logging
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 
@@ -45,13 +47,27 @@ def texts() -> dict[Path, str]:
     return found
 
 
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Quick and quiet with the host, which is afterwards as it was."""
+    load = mmengine.config.utils.load
+    # For each part of MMPretrain that a config names, MMEngine reads all metafiles of MMPretrain.
+    mmengine.config.utils.load = functools.cache(load)
+    logging.disable(logging.WARNING)  # the counters of FLOPs name every module without an operator
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings('ignore', 'pkg_resources is deprecated')  # at each config of MMPretrain
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
+        mmengine.config.utils.load = load
+
+
 def main(args: argparse.Namespace) -> None:
     """Compare, then write or say."""
-    warnings.filterwarnings('ignore', 'pkg_resources is deprecated')  # at each config of MMPretrain
-    logging.disable(logging.WARNING)  # the counters of FLOPs name every module without an operator
-    # For each part of MMPretrain that a config names, MMEngine reads all metafiles of MMPretrain.
-    mmengine.config.utils.load = functools.cache(mmengine.config.utils.load)
-    changed = {path: text for path, text in texts().items() if not path.is_file() or path.read_text() != text}
+    with hushed():
+        found = texts()
+    changed = {path: text for path, text in found.items() if not path.is_file() or path.read_text() != text}
     for path in changed:
         print(f'{"out of date" if args.check else "written"}: {path.relative_to(ROOT)}')
     if args.check and changed:

@@ -10,12 +10,14 @@ long_tail = dict(type='mmdrl.LongTailDataset', imbalance_ratio=50, max_count=120
 train_dataloader = dict(
     batch_size=32,
     num_workers=0,
+    persistent_workers=False,  # MMPretrain's own tool asks for them where nothing is said
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(part='train', dataset=dict(type='mmdrl.Digits', pipeline=train_pipeline), **long_tail),
 )
 val_dataloader = dict(
     batch_size=500,
     num_workers=0,
+    persistent_workers=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
     # The pipeline stands outside, where MMPretrain's inferencer looks for it.
     dataset=dict(
@@ -27,6 +29,9 @@ test_dataloader = val_dataloader
 val_evaluator = [
     dict(type='mmdrl.ShotAccuracy', many=60, few=20),
     dict(type='mmdrl.ShotAccuracy', many=60, few=20, classifier='ncm', prefix='ncm'),
+    dict(type='mmdrl.ClassAccuracy'),  # this and the next two with the groups of the first
+    dict(type='mmdrl.ClassAccuracy', classifier='ncm', prefix='ncm'),
+    dict(type='mmdrl.Calibration'),
 ]
 test_evaluator = val_evaluator
 val_cfg = dict()

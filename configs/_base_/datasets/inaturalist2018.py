@@ -10,6 +10,9 @@ test_dataloader = dict(dataset=dict(type='mmdrl.INaturalist2018', split='val', d
 val_evaluator = [
     dict(type='mmdrl.ShotAccuracy', many=100, few=20),
     dict(type='mmdrl.ShotAccuracy', many=100, few=20, classifier='ncm', prefix='ncm'),
+    dict(type='mmdrl.ClassAccuracy'),  # this and the next two with the groups of the first
+    dict(type='mmdrl.ClassAccuracy', classifier='ncm', prefix='ncm'),
+    dict(type='mmdrl.Calibration'),
 ]
 test_evaluator = val_evaluator
 val_cfg = dict()

@@ -11,6 +11,7 @@ from typing import Any
 from mmdrl.datasets.arrays.array_file import read_arrays
 from mmdrl.datasets.arrays.channel_order import ChannelOrder, checked_order, in_order
 from mmdrl.datasets.arrays.mapped_images import MappedImages
+from mmdrl.datasets.batches.device_images import checked_device
 from mmdrl.datasets.columns import Column, ColumnDataset
 from mmdrl.datasets.labels import check_labels
 from mmdrl.registry import DATASETS
@@ -31,6 +32,8 @@ class ArrayDataset(ColumnDataset):
         labels_file: ``.npy`` file with the labels for a ``.npy`` of images.
         channel_order: Of images of three channels, which are RGB in the file. ``'bgr'`` hands them out as MMPretrain
             loads files: a model trained on these, with ``to_rgb=True``, then sees the same in an image file.
+        images_on: Device that keeps a copy of all images, such as ``'cuda'``, where batches are then taken: needs a
+            pipeline of PackInputs alone, ``num_workers=0`` and ``pin_memory=False``.
         **kwargs: Of :class:`mmpretrain.datasets.BaseDataset`, such as ``pipeline`` and ``test_mode``.
 
     Raises:
@@ -45,9 +48,11 @@ class ArrayDataset(ColumnDataset):
         data_root: str = '',
         labels_file: str = '',
         channel_order: ChannelOrder = 'rgb',
+        images_on: str | None = None,
         **kwargs: Any,
     ):
         self.channel_order = checked_order(channel_order)
+        self.images_on = None if images_on is None else checked_device(images_on)
         self.labels_file = os.path.join(data_root, labels_file) if labels_file else ''
         super().__init__(ann_file=data_file, data_root=data_root, **kwargs)
 

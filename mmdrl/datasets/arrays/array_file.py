@@ -4,6 +4,7 @@ Pickling is refused, so a file from a stranger can hold wrong numbers but no cod
 as they are get mapped, see :mod:`mmdrl.datasets.arrays.mapped_images`; compressed ones are read into memory.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,7 +76,7 @@ def read_arrays(data_file: str | Path, labels_file: str | Path = '') -> ImageArr
 
 def _existing(name: str | Path) -> Path:
     path = Path(name).expanduser()
-    if not path.is_file():
+    if not os.path.isfile(path):  # which a name too long is not, either
         raise DataError(f'There is no data file {path}. Are data_root and data_file right, relative to here?')
     return path
 
@@ -98,6 +99,9 @@ def _read_npz(path: Path) -> tuple[MappedImages | NDArray[np.uint8], dict[str, N
             if key not in archive:
                 raise DataError(f"{path} must hold an array '{key}'; it holds {archive.files or 'nothing'}.")
         arrays = {key: archive[key] for key in ('labels', 'class_names', 'index') if key in archive}
+        for key, array in arrays.items():
+            if not isinstance(array, np.ndarray):  # NumPy gives the bytes of what is no array
+                raise DataError(f'{path} cannot be read: expected {key!r} as an array, got other bytes. {_REMEDY}')
         place = place_in_zip(path, 'images')
         if place is not None:
             dtype, shape, order, offset = place

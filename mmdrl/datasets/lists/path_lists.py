@@ -4,6 +4,7 @@ The bytes of the file stay as they are; what is kept besides is where each path 
 somebody else's file, so its paths must lie below the folder of the images (``path_checks.py``).
 """
 
+import os
 import re
 from pathlib import Path
 
@@ -55,7 +56,7 @@ def read_bytes(path: str | Path) -> bytes:
         DataError: If there is no such file, or it cannot be read.
     """
     path = Path(path).expanduser()
-    if not path.is_file():
+    if not os.path.isfile(path):  # which a name too long is not, either
         raise DataError(
             f'Expected a list file at {path}, found none. Are data_root and ann_file right, relative to here?'
         )

@@ -15,6 +15,7 @@ from mmengine.dataset import BaseDataset, force_full_init
 from numpy.typing import NDArray
 
 from mmdrl.datasets.arguments import with_pipeline
+from mmdrl.datasets.batches import GivesBatches, ImageBatch, keeps_ways_of
 from mmdrl.datasets.columns import same_class_after
 from mmdrl.datasets.labels import check_labels, dataset_labels
 from mmdrl.datasets.long_tail.description import description
@@ -27,7 +28,7 @@ from mmdrl.stats import Edges, Profile, imbalance_ratio, shot_groups
 
 
 @DATASETS.register_module()
-class LongTailDataset:
+class LongTailDataset(GivesBatches):
     """A wrapped data set thinned to a long-tail profile, or the balanced part held out from it.
 
     An image that the wrapped set repeats (RepeatDataset, ConcatDataset, ...) is there once, from its first place. A
@@ -123,8 +124,7 @@ class LongTailDataset:
             metainfo['class_counts'] = self.class_counts.tolist()
         return metainfo
 
-    # The rest of the wrapped set is reached as `.dataset`, not forwarded: its get_subset or data_list
-    # would speak of other images, and who sets `pipeline` here must find that it belongs to `.dataset`.
+    # No more is forwarded: get_subset or data_list would speak of other images, and `pipeline` belongs to `.dataset`.
     @property
     def CLASSES(self) -> tuple[str, ...] | None:
         """Names of the classes, or None if the wrapped set has none."""
@@ -162,6 +162,15 @@ class LongTailDataset:
         raise DataError(
             f"The pipeline gave nothing for any image of class {self._labels[index]} in part '{self.settings.part}'."
         )
+
+    def gives_batches(self) -> bool:
+        """Whether the wrapped set gives batches whole."""
+        is_ours = isinstance(self.dataset, GivesBatches) and keeps_ways_of(self, LongTailDataset, ['__getitem__'])
+        return is_ours and self.dataset.gives_batches()
+
+    def whole_batch(self, positions: NDArray[np.int64], seeds: NDArray[np.int64] | None = None) -> ImageBatch:
+        """Samples at these positions of this part, from 0, if :meth:`gives_batches`."""
+        return self.dataset.whole_batch(self.indices[positions], seeds)
 
     @force_full_init
     def get_data_info(self, index: int) -> dict:

@@ -3,6 +3,7 @@
 from functools import partial
 from pathlib import Path
 
+from mmdrl.datasets.arguments import check_whole
 from mmdrl.errors import ConfigError
 
 from .cifar import prepare_cifar
@@ -37,9 +38,10 @@ def prepare(
             unpacked.
 
     Raises:
-        ConfigError: If the mirror is no http(s) address, or the root the home of nobody.
+        ConfigError: If the mirror is no http(s) address, the root the home of nobody, or retries below 0.
         DataError: If CIFAR cannot be prepared. What is wrong with the large sets is in ``Prepared.problems``.
     """
+    check_whole('retries', retries, 0)
     try:
         root = Path(root).expanduser()
     except RuntimeError as error:

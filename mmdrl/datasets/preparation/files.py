@@ -107,6 +107,7 @@ def new_file(path: Path) -> Iterator[BinaryIO]:
             stream.flush()
             os.fsync(stream.fileno())
             temporary.replace(path)
+            _sync_folder(path.parent)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
@@ -134,17 +135,45 @@ def lock(file: BinaryIO, doing: str) -> None:
 
 
 @contextmanager
-def disk_errors(doing: str) -> Iterator[None]:
-    """Turns what the disk or the rights refuse into a sentence that begins with ``doing``."""
+def disk_errors(doing: str, folder: Path | None = None) -> Iterator[None]:
+    """Turns what the disk or the rights refuse into a sentence that begins with ``doing``.
+
+    Args:
+        doing: What fails.
+        folder: Of a run: the sentence says how much room is left there, and leaves to the run how it goes on.
+    """
     try:
         yield
     except OSError as error:
         if error.errno is None:
             raise
-        raise DataError(
-            f'{doing} failed: {error.strerror}. Is there room, and may you write there? What was there before is '
-            'untouched; the same command goes on.'
-        ) from error
+        reason, question = f'{doing} failed: {error.strerror}', 'Is there room, and may you write there?'
+        if folder is None:
+            rest = f'. {question} What was there before is untouched; the same command goes on.'
+        else:
+            rest = f'; {free_room(folder)} free there. {question} What was there before is untouched.'
+        raise DataError(reason + rest) from error
+
+
+def free_room(folder: Path) -> str:
+    """How much room the disk of a folder has, in words."""
+    try:
+        disk = os.statvfs(folder)
+        if disk.f_files and not disk.f_favail:
+            return 'no further file, however small, is'
+        return f'{disk.f_bavail * disk.f_frsize / 1e6:,.1f} MB are'
+    except OSError:
+        return 'nobody knows how much is'
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring a new name to the disk, too; where a folder cannot be opened for that, the system does it in its time."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _entry(path: Path, what: str) -> list[str | int]:

@@ -21,7 +21,7 @@ class BatchBalancedSampler(ClassSampler):
     twice, not even where a round ends in it. The images of a class in a block differ as far as the class has S of
     them, and a class goes through all its images before one comes again.
 
-    A block is a batch if the batches of all processes together hold P x S samples, which is :attr:`block_size`.
+    A block is a batch if the batches of all processes together hold P x S samples, which is ``block_size``.
     Each of W processes then gets every W-th sample of it: S/W images of each class, if W divides S.
 
     Args:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from mmdrl.datasets.preparation import disk_errors, new_file
 from mmdrl.engine.image_input import image_size, is_rgb, num_channels
+from mmdrl.engine.output_files import check_target
 from mmdrl.engine.trained_model import Classifier, class_names, trained_model
 from mmdrl.errors import ConfigError, DataError
 from mmdrl.models import DRHead
@@ -75,7 +76,7 @@ def export(
             or the scores differ by more than 1e-4.
     """
     path = Path(out).expanduser()
-    _check_target(path, opset, dtype)
+    _check_target(path, str(checkpoint), opset, dtype)
     model = trained_model(config, checkpoint, classifier, tau)
     channels = num_channels(model)
     if size is not None and min(size) < 1:
@@ -118,7 +119,7 @@ def export(
     return Exported(path, FORMATS[path.suffix], metadata, difference)
 
 
-def _check_target(path: Path, opset: int | None, dtype: str) -> None:
+def _check_target(path: Path, checkpoint: str, opset: int | None, dtype: str) -> None:
     if dtype not in get_args(PixelType):
         raise ConfigError(f'dtype must be one of {", ".join(get_args(PixelType))}, got {dtype!r}.')
     if path.suffix not in FORMATS:
@@ -127,10 +128,7 @@ def _check_target(path: Path, opset: int | None, dtype: str) -> None:
         onnx_file.check_available()
     elif opset is not None:
         raise ConfigError(f'--opset={opset} is for .onnx, got {path}. Leave it out.')
-    if path.is_dir():
-        raise DataError(f'Expected --out to name a file, got the folder {path}.')
-    with disk_errors(f'Writing {path}'):
-        path.parent.mkdir(parents=True, exist_ok=True)
+    check_target('--out', path, checkpoint)
 
 
 def _scores(model: Any, images: Tensor, from_rgb: bool) -> Tensor:
@@ -152,7 +150,7 @@ def _scores(model: Any, images: Tensor, from_rgb: bool) -> Tensor:
             f'{"something else" if isinstance(answer, Tensor) else f"a {type(answer).__name__}"}.'
         )
     if answer.isnan().any():
-        raise DataError("The model's scores of random images hold nan; do weights of the checkpoint?")
+        raise DataError("The model's scores of random images hold nan; had its training diverged?")
     return answer
 
 
@@ -165,7 +163,8 @@ def _difference(found: Tensor, expected: Tensor) -> float:
     if found.shape != expected.shape:
         return float('inf')
     differs = torch.where(found == expected, 0.0, (found - expected).abs())  # equal infinities do not
-    return float(differs.max() / expected[expected.isfinite()].abs().max().clamp_min(torch.finfo(torch.float32).tiny))
+    largest = torch.where(expected.isfinite(), expected.abs(), 0.0).max()
+    return float(differs.max() / largest.clamp_min(torch.finfo(torch.float32).tiny))
 
 
 def _metadata(model: Any, checkpoint: str, shape: tuple[int, int, int], dtype: str | None) -> dict[str, Any]:

@@ -16,8 +16,10 @@ from mmdrl.engine.processes import batches_per_pass, check_buffers_left_alone, c
 from mmdrl.errors import ConfigError
 from mmdrl.models import ClassCentroids
 from mmdrl.registry import HOOKS
+from mmdrl.visualization.bars import with_bar
 
 from .companions import check_companions
+from .non_finite import NonFiniteHook
 
 
 @HOOKS.register_module()
@@ -32,9 +34,8 @@ class CentroidHook(Hook):
     published only if nothing has been yet. The averaged model of an ``EMAHook`` gets the same centroids: those of the
     model that trains.
 
-    After every iteration the hook also reads whether the features were finite, with several processes after one
-    small ``all_reduce``. By then MMEngine's own ``RuntimeInfoHook`` has waited for the device. At the end of an epoch
-    and before every checkpoint it looks at the weights too, those of the last step and those averaged.
+    In a run without ``NonFiniteHook`` it also reads after every iteration whether the features were finite, and looks
+    at the weights at the end of an epoch and before every checkpoint.
 
     Args:
         interval: Iterations between two publications in an iteration-based loop. Not given: as many as all processes
@@ -97,8 +98,7 @@ class CentroidHook(Hook):
         Sums of an epoch are published here too, as ``SyncBuffersHook`` takes the mean of all buffers when it ends:
         that of sums is none of the samples behind them.
         """
-        head = find_head(runner.model)
-        if head is not None:
+        if not _is_guarded(runner) and (head := find_head(runner.model)) is not None:
             head.check_divergence()
         if not _counts_iterations(runner):
             if self._clean_loader is None and self.end_of_epoch(runner.train_dataloader, batch_idx):
@@ -112,7 +112,8 @@ class CentroidHook(Hook):
         """Publish at the end of the epoch, and look at the weights while the checkpoints before are still there."""
         if not (_counts_iterations(runner) and self._has_published):
             self._publish(runner)
-        check_finite(unwrap(runner.model), across_processes=True)
+        if not _is_guarded(runner):
+            check_finite(unwrap(runner.model), across_processes=True)
 
     def before_val(self, runner: Runner) -> None:
         """Put sums aside before ``SyncBuffersHook`` meets them in the middle of an interval."""
@@ -127,6 +128,8 @@ class CentroidHook(Hook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         """Refuse to save what is not finite; on the first process alone, which saves."""
+        if _is_guarded(runner):
+            return
         model = unwrap(runner.model)
         check_finite(model)
         check_finite(model, checkpoint['state_dict'])  # an EMAHook has put its averages there
@@ -134,7 +137,7 @@ class CentroidHook(Hook):
     def _publish(self, runner: Runner) -> None:
         head = find_head(runner.model)
         if self._clean_loader is not None and head is not None:
-            visit_features(runner.model, self._clean_loader, head.collect)
+            visit_features(runner.model, with_bar(self._clean_loader, 'centroids'), head.collect)
             head.check_divergence()
         for centroids in _centroids(runner.model):
             centroids.publish()
@@ -147,6 +150,10 @@ class CentroidHook(Hook):
 
 def _centroids(model: nn.Module) -> list[ClassCentroids]:
     return [module for module in model.modules() if isinstance(module, ClassCentroids)]
+
+
+def _is_guarded(runner: Runner) -> bool:
+    return any(isinstance(hook, NonFiniteHook) for hook in runner.hooks)
 
 
 def _are_seen(model: nn.Module) -> bool:

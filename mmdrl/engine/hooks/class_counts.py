@@ -13,7 +13,7 @@ from mmdrl.datasets.same_images import distinct_images
 from mmdrl.datasets.wrappers import metainfo_of, whole_dataset
 from mmdrl.engine.model_parts import find_head
 from mmdrl.errors import ConfigError
-from mmdrl.evaluation import ShotAccuracy
+from mmdrl.evaluation import GroupedMetric, ShotAccuracy
 from mmdrl.models import DRHead
 from mmdrl.models.class_counts import KeepsClassCounts
 from mmdrl.registry import HOOKS
@@ -29,7 +29,8 @@ class ClassCountsHook(Hook):
 
     Before training, and when a stage has put something new into the model, they go into every module that keeps class
     counts (``mmdrl.DRHead``, losses such as ``mmdrl.LDAMLoss``) and was not given its own; and into the checkpoint.
-    Before validation and test they go to every ``mmdrl.ShotAccuracy`` that has none of its own.
+    Before validation and test they go to every metric of shot groups (``mmdrl.ShotAccuracy``, ``ClassAccuracy``,
+    ``Calibration``) that has none of its own; one without edges of its own groups as the first ``ShotAccuracy`` does.
 
     Attributes:
         class_counts: Training images per class, shape ``(K,)``, long; ``None`` before they are known.
@@ -98,12 +99,16 @@ class ClassCountsHook(Hook):
                 module.set_class_counts(self.class_counts)
 
     def _inform(self, runner: Runner, evaluator: Evaluator) -> None:
+        metrics = [metric for metric in evaluator.metrics if isinstance(metric, GroupedMetric)]
+        for shot in [metric for metric in metrics if isinstance(metric, ShotAccuracy)][:1]:
+            for metric in metrics:
+                metric.group_like(dict(many=shot.many, few=shot.few, edges=shot.edges))
         head = find_head(runner.model)
         counts = self.class_counts if head is None else head.class_counts.cpu()
         if counts is None or not counts.any():
             return
-        for metric in evaluator.metrics:
-            if isinstance(metric, ShotAccuracy) and metric.class_counts is None:
+        for metric in metrics:
+            if metric.class_counts is None:
                 metric.class_counts = counts.numpy()
 
 

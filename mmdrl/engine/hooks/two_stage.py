@@ -16,14 +16,16 @@ from torch.utils.data import DataLoader
 from mmdrl.engine.loops.order import order_seed, set_order_seeds
 from mmdrl.engine.model_parts import frozen_parts, unwrap
 from mmdrl.engine.stages import Stage, StagePlan
+from mmdrl.engine.stages.augments import StageAugments
 from mmdrl.engine.stages.averaged import begin_anew, give_loss
 from mmdrl.engine.stages.best import BestWeights
 from mmdrl.engine.stages.fit import check_stages, loss_scales, stage_loss
 from mmdrl.engine.stages.head import hand_on_class_counts, stage_head
-from mmdrl.engine.stages.images import BatchMixing, stage_loader
+from mmdrl.engine.stages.images import BatchMixing, stage_loader, wants_scores
 from mmdrl.engine.stages.log import name_stages
 from mmdrl.engine.stages.reset import reset_parts
 from mmdrl.engine.stages.schedule import fit_run_schedule, start_schedule
+from mmdrl.engine.stages.tried import try_images
 from mmdrl.models import DRHead
 from mmdrl.registry import HOOKS
 from mmdrl.visualization.plan_rows import count
@@ -62,13 +64,14 @@ class TwoStageHook(Hook):
         model, indices = unwrap(runner.model), range(len(self.plan))
         loaders = [stage_loader(runner, self.plan, index) for index in indices]
         self._lengths = [len(loader) for loader in loaders]
+        self._augments = StageAugments(model, self.plan)
+        for stage, loader, augments in zip(self.plan.stages, loaders, self._augments.of_stages, strict=True):
+            try_images(stage, loader.dataset, getattr(model, 'data_preprocessor', None), augments)
         check_stages(runner, self.plan, self._lengths)
         self._is_learned = {name: p.requires_grad for name, p in model.named_parameters()}
         self._wrapped_for = _learned(model)
         self._loss = getattr(getattr(model, 'head', None), 'loss_module', None)
-        config = runner.cfg.get('model') or {}
-        preprocessor = config.get('data_preprocessor') or runner.cfg.get('data_preprocessor') or {}
-        self._mixing = BatchMixing(model, bool(preprocessor.get('to_onehot', False)))
+        self._mixing = BatchMixing(model, wants_scores(runner.cfg))
         self._loaders: list[DataLoader | None] = [*loaders]
         self._seeds = [order_seed(loader) for loader in loaders]
         pairs = zip(self.plan.stages, self._lengths, strict=True)
@@ -164,6 +167,7 @@ class TwoStageHook(Hook):
         loop.dataloader = self._loaders[index]
         self._loaders[:index] = [None] * index  # lets the workers of past stages go
         self._mixing.switch(stage.mixing)
+        self._augments.switch(index)
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(self._is_learned.get(name, True))
         if self._loss is not None:

@@ -5,6 +5,7 @@ from typing import Any
 from mmengine.runner import EpochBasedTrainLoop
 from torch import nn
 
+from mmdrl.datasets.wrappers import check_slice
 from mmdrl.engine.processes import check_whole_blocks
 from mmdrl.registry import LOOPS
 
@@ -40,6 +41,7 @@ class ResumableEpochLoop(ResumableLoop, EpochBasedTrainLoop):
 
     def __init__(self, *args: Any, **settings: Any):
         super().__init__(*args, **settings)
+        check_slice(self.dataloader.dataset)
         check_whole_blocks(self.dataloader)
         self.register_hooks()
 

@@ -7,6 +7,7 @@ from mmengine.runner import BaseLoop, IterBasedTrainLoop
 from torch import nn
 from torch.utils.data import DataLoader
 
+from mmdrl.datasets.wrappers import check_slice
 from mmdrl.engine.processes import check_whole_blocks
 from mmdrl.errors import ConfigError
 from mmdrl.registry import LOOPS
@@ -39,6 +40,7 @@ class ResumableIterLoop(ResumableLoop, IterBasedTrainLoop):
     def __init__(self, runner: Any, dataloader: DataLoader | dict[str, Any], **settings: Any):
         BaseLoop.__init__(self, runner, dataloader)
         loader = self.dataloader
+        check_slice(loader.dataset)
         check_whole_blocks(loader)
         # MMEngine's loop starts its workers here, before a checkpoint says where; a loader without batches has none.
         super().__init__(runner, DataLoader(loader.dataset, batch_sampler=[]), **settings)

@@ -9,9 +9,11 @@ have no lists, and transforms that keep a generator of their own.
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import numpy as np
 from mmengine.dist import get_dist_info
+from numpy.typing import NDArray
 
-from .randomness import pass_key, seed_image
+from .randomness import image_words, pass_key, seed_image
 
 
 class SeedingBatch(list[Any]):
@@ -35,6 +37,11 @@ class SeedingBatch(list[Any]):
             seed_image(self.key, place)
             yield position
             place += self.step
+
+    def image_seeds(self) -> NDArray[np.int64]:
+        """The number that each position seeds with, shape ``(B,)``: for what draws for a whole batch at once."""
+        places = self.first + self.step * np.arange(len(self), dtype=np.uint64)
+        return image_words(self.key, places.astype(np.uint64)).view(np.int64)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A plain copy of the list, as pickling would go through the positions otherwise."""

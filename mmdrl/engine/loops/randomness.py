@@ -7,14 +7,16 @@ of all processes: see ``image_seeds.py``.
 """
 
 import random
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from mmengine.dist import broadcast
+from numpy.typing import NDArray
 
 _PURPOSE = dict(iteration=1, epoch=2, images=3)
 _WORD = 2**64 - 1
+_GOLDEN = 0x9E3779B97F4A7C15  # from one state of SplitMix64 to the next
 
 
 def seed_process(seed: int, what: Literal['iteration', 'epoch'], index: int) -> None:
@@ -44,20 +46,31 @@ def pass_key(seed: int, epoch: int) -> int:
     return int(np.random.SeedSequence((seed, epoch, _PURPOSE['images'])).generate_state(1, np.uint64)[0])
 
 
+def split_mix(state: Any) -> Any:
+    """Output of SplitMix64 in a state: a whole number of Python, or ``uint64`` numbers of NumPy of any shape.
+
+    Source: Steele, Lea & Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014.
+    """
+    word = state & _WORD
+    word = (word ^ (word >> 30)) * 0xBF58476D1CE4E5B9 & _WORD
+    word = (word ^ (word >> 27)) * 0x94D049BB133111EB & _WORD
+    return word ^ (word >> 31)
+
+
+def image_words(key: int, places: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """The numbers of 64 bits with which :func:`seed_image` seeds, for images at these places, of the same shape."""
+    words: NDArray[np.uint64] = split_mix(np.uint64(key) + (places + np.uint64(1)) * np.uint64(_GOLDEN))
+    return words
+
+
 def seed_image(key: int, place: int) -> None:
     """Seed Python, NumPy and torch on the CPU for one image; 7 to 10 microseconds, of which Python's take half.
 
     Args:
         key: Of the pass, 64 bits.
         place: In the order of all processes, at least 0.
-
-    Source: the numbers are the outputs of SplitMix64 that begins with the key (Steele, Lea & Flood, "Fast Splittable
-    Pseudorandom Number Generators", OOPSLA 2014).
     """
-    word = (key + (place + 1) * 0x9E3779B97F4A7C15) & _WORD
-    word = (word ^ (word >> 30)) * 0xBF58476D1CE4E5B9 & _WORD
-    word = (word ^ (word >> 27)) * 0x94D049BB133111EB & _WORD
-    word ^= word >> 31
+    word = split_mix(key + (place + 1) * _GOLDEN)
     random.seed(word)
     np.random.seed(word & 0xFFFFFFFF)
     torch.default_generator.manual_seed(word >> 32)  # not the same half: torch and NumPy have the same generator

@@ -9,6 +9,7 @@ from mmengine.runner import Runner
 from mmdrl.engine.accumulation import KEY as GRADIENTS
 from mmdrl.engine.accumulation import gradients_so_far
 from mmdrl.engine.common_state import common_buffers
+from mmdrl.engine.guarded_step import GuardedStep
 
 from .foreseen import saves_after_epoch, saves_after_iteration, saves_after_validation, saving_plan
 from .position import KEY as POSITION
@@ -62,6 +63,8 @@ class GatherHook(Hook):
 
     def gather(self, runner: Runner, iteration: int) -> None:
         """Gather now; all processes must call this."""
+        if isinstance(step := runner.model.train_step, GuardedStep):
+            step.read_notes()  # here all stop; the one that saves, reading alone, would leave the others waiting
         self.iteration, self.buffers, self.gradients = iteration, common_buffers(runner), gradients_so_far(runner)
 
     def _gather_from_all(self, runner: Runner, iteration: int) -> None:

@@ -6,13 +6,13 @@ from tempfile import TemporaryDirectory
 
 from mmengine.config import Config
 
+from mmdrl.engine.build import start
 from mmdrl.engine.checkpoints import read_checkpoint
 from mmdrl.engine.config import load_config
 from mmdrl.engine.held_out import shows_same_images
 from mmdrl.engine.preflight import check_data_paths
 from mmdrl.engine.quiet import quiet_runner
 from mmdrl.engine.results import single_numbers, without_nan
-from mmdrl.engine.run import start
 from mmdrl.errors import ConfigError, DataError
 
 Metrics = dict[str, float | None]

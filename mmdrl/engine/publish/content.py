@@ -13,6 +13,18 @@ from mmdrl.errors import DataError
 
 from .run_folder import FinishedRun
 
+# What of results.json is published beside it; the card has the command, without folders of the machine.
+_MADE_WITH = (
+    'git',
+    'project_git',
+    'python',
+    'cpu',
+    'devices',
+    'processes',
+    'threads',
+    'deterministic',
+    'total_batch_size',
+)
 _OF_THE_MACHINE = ('work_dir', 'launcher', 'resume', 'model_wrapper_cfg', 'experiment_name')
 
 
@@ -52,6 +64,7 @@ def published_content(run: FinishedRun, model: nn.Module, head: dict[str, Any] |
         trained_epochs=old.get('epoch', run.results.get('epochs')),
         metrics=run.results.get('metrics') if run.is_last else None,
         versions=run.results.get('versions'),
+        made_with={name: run.results[name] for name in _MADE_WITH if name in run.results},
         head=head,
         rebalance=old.get('rebalance'),
     )

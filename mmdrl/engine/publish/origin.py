@@ -3,6 +3,7 @@
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,17 +18,20 @@ def training_section(run: FinishedRun) -> str:
     """How the run was made: command, code, versions, machine, length."""
     results = run.results
     git = results.get('git')
-    code = 'not known' if not git else git['revision'] + ' with changes' * bool(git['has_changes'])
+    project, switches = results.get('project_git'), results.get('deterministic')
     devices = results.get('devices') or []
     kinds = [f'{devices.count(name)} x {name}' for name in dict.fromkeys(devices)]
     stages = [stage['name'] for stage in (run.content.get('stages') or {}).get('plan') or []]
     rows = {
         'command': f'`{shown_command(results["command"])}`' if results.get('command') else None,
-        'mmdrl at git revision': code if 'git' in results else None,
+        'mmdrl at git revision': _revision(git) if 'git' in results else None,
+        'config at git revision': _revision(project) if project else None,
         'versions': ', '.join(f'{name} {version}' for name, version in _versions(run).items()),
         'Python': results.get('python'),
         'processes and devices': ', '.join(kinds),
         'CPU': results.get('cpu'),
+        'threads per process': results.get('threads'),
+        'deterministic switches': ', '.join(f'{name} {"on" if on else "off"}' for name, on in (switches or {}).items()),
         'seed': results.get('seed'),
         'epochs': results.get('epochs'),
         'stages': ', '.join(stages),
@@ -66,6 +70,10 @@ def shown_command(command: str) -> str:
 def _at_home(word: str) -> str:
     home = str(Path.home())
     return word if home == '/' else re.sub(rf'{re.escape(home)}(?![^/,\]\'"])', '~', word)
+
+
+def _revision(git: dict[str, Any] | None) -> str:
+    return git['revision'] + ' with changes' * bool(git['has_changes']) if git else 'not known'
 
 
 def _versions(run: FinishedRun) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,9 +14,11 @@ from mmengine.runner import Runner
 from mmdrl.datasets.preparation import disk_errors
 from mmdrl.engine.checkpoints import check_belongs, write_checkpoint
 from mmdrl.engine.config import innermost_dataset, load_config
+from mmdrl.engine.dumped_config import dumped_values
 from mmdrl.engine.model_parts import unwrap
 from mmdrl.engine.quiet import quiet_runner
 from mmdrl.engine.stages.head import head_config, head_of_checkpoint, plan_of
+from mmdrl.engine.workshops import workshop
 from mmdrl.hashed_files import file_hash
 
 from .card import CardFacts, how_chosen, model_card
@@ -80,6 +83,7 @@ def publish(
     address = checked_address(url_prefix) if url_prefix is not None else None
     day = checked_day(date) if date is not None else None
     run = read_run(folder, checkpoint)
+    dumped_values(run.config_text, f'the config of {run.checkpoint}')  # a checkpoint is data, and so is its config
     prefix = f'{checked_name(run.config if name is None else name)}_{day or day_of(run)}'
     with TemporaryDirectory() as aside:
         source = Path(aside) / f'{run.config}.py'
@@ -89,9 +93,10 @@ def publish(
         content = _content(run, cfg, shown)
         with disk_errors(f'Writing into {out}'):
             out.mkdir(parents=True, exist_ok=True)
-            workshop = TemporaryDirectory(dir=out, prefix='.publishing-')
-        with workshop:
-            unnamed = Path(workshop.name) / 'checkpoint.pth'
+        with ExitStack() as held:
+            with disk_errors(f'Writing into {out}'):
+                made = held.enter_context(workshop(out, '.publishing-'))
+            unnamed = made / 'checkpoint.pth'
             write_checkpoint(content, unnamed)
             sha256 = file_hash(unnamed)
             file = unnamed.rename(unnamed.with_name(f'{prefix}-{sha256[:8]}.pth'))

@@ -2,6 +2,6 @@
 
 from .rules import Rule
 from .run import Outcome, rebalance
-from .save import check_target
+from .sweep import best_per_rule
 
-__all__ = ['Outcome', 'Rule', 'check_target', 'rebalance']
+__all__ = ['Outcome', 'Rule', 'best_per_rule', 'rebalance']

@@ -6,18 +6,16 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from mmdrl.datasets.labels import check_labels, dataset_labels
 from mmdrl.datasets.same_images import distinct_images
-from mmdrl.engine.clean_set import pipeline_of, with_pipeline
+from mmdrl.engine.clean_set import loader_like
 from mmdrl.engine.features import visit_features
 from mmdrl.engine.model_parts import find_head
 from mmdrl.engine.preflight import check_data_paths
 from mmdrl.errors import ConfigError, DataError
-from mmdrl.evaluation import ShotAccuracy
 from mmdrl.models.class_moments import ClassMoments
-from mmdrl.registry import DATASETS, METRICS
+from mmdrl.registry import DATASETS
 
 
 def class_counts(model: Any, content: Mapping[str, Any], cfg: Config, num_classes: int) -> Tensor:
@@ -51,28 +49,6 @@ def class_counts(model: Any, content: Mapping[str, Any], cfg: Config, num_classe
     return counts
 
 
-def shot_settings(cfg: Config) -> tuple[dict[str, Any], Any]:
-    """How the config's ``ShotAccuracy`` groups the classes, and its own class counts if it has them.
-
-    Returns:
-        ``many``, ``few`` and ``edges``, those of ``ShotAccuracy`` by default; and counts, shape ``(K,)``, or ``None``.
-
-    Raises:
-        ConfigError: If its arguments do not fit.
-    """
-    evaluators = [cfg.get(name) or [] for name in ('val_evaluator', 'test_evaluator')]
-    entries = [entry for part in evaluators for entry in (part if isinstance(part, (list, tuple)) else [part])]
-    shots = [entry for entry in entries if _is_shot_accuracy(entry.get('type'))]
-    linear = [entry for entry in shots if entry.get('classifier', 'linear') == 'linear']
-    metric = METRICS.build(dict([*linear, *shots, dict(type='mmdrl.ShotAccuracy')][0]))
-    assert isinstance(metric, ShotAccuracy)
-    return dict(many=metric.many, few=metric.few, edges=metric.edges), metric.class_counts
-
-
-def _is_shot_accuracy(kind: Any) -> bool:
-    return kind is ShotAccuracy or str(kind).rpartition('.')[2] == 'ShotAccuracy'
-
-
 def class_centroids(
     model: Any, cfg: Config, held_out: Any, num_classes: int, show: Callable[[Iterable, str], Iterable]
 ) -> tuple[Tensor, str]:
@@ -97,17 +73,7 @@ def class_centroids(
         return head.centroids.centroids, 'checkpoint'
     dataset = training_set(cfg)
     check_labels(dataset_labels(dataset), num_classes)
-    pipeline = pipeline_of(held_out.dataset)
-    if pipeline is None:
-        raise ConfigError('The validation set has no pipeline that could load training images.')
-    loader = DataLoader(
-        with_pipeline(dataset, pipeline),
-        batch_size=held_out.batch_size or held_out.batch_sampler.batch_size,
-        num_workers=held_out.num_workers,
-        collate_fn=held_out.collate_fn,
-        pin_memory=held_out.pin_memory,
-        worker_init_fn=held_out.worker_init_fn,
-    )
+    loader = loader_like(held_out, dataset)
     moments: list[ClassMoments] = []
 
     def add(feats: tuple[Tensor, ...], labels: Tensor) -> None:
@@ -116,7 +82,7 @@ def class_centroids(
             moments.append(ClassMoments(num_classes, features.shape[1]).to(features.device))
         moments[0].add(features, labels)
 
-    visit_features(model, show(loader, 'Training images'), add)
+    visit_features(model, show(loader, 'training images'), add)
     empty = (moments[0].counts == 0).nonzero().flatten().tolist()
     if empty:
         raise DataError(f'The training set has no image of class {empty[0]} ({len(empty)} of {num_classes} lack one).')

@@ -1,7 +1,6 @@
 """Config and checkpoint in, accuracy of every rule on held-out images out, and the best one saved if wanted."""
 
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,23 +9,24 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.runner import CheckpointLoader, Runner
-from rich.console import Console
-from rich.progress import track
 
+from mmdrl.engine.build import start
 from mmdrl.engine.checkpoints import read_checkpoint, write_checkpoint
 from mmdrl.engine.features import extract_features
 from mmdrl.engine.held_out import shows_same_images
 from mmdrl.engine.model_parts import unwrap
+from mmdrl.engine.output_files import check_target
 from mmdrl.engine.preflight import check_data_paths
 from mmdrl.engine.quiet import quiet_runner
-from mmdrl.engine.run import start
+from mmdrl.engine.shot_settings import shot_settings
 from mmdrl.engine.stages.head import head_of_checkpoint
 from mmdrl.errors import ConfigError, DataError, MMDRLError
+from mmdrl.visualization.bars import with_bar
 
-from .classes import class_centroids, class_counts, shot_settings
+from .classes import class_centroids, class_counts
 from .classifier import last_layer
 from .rules import Rule, changed_entries, why_not
-from .save import check_target, new_checkpoint
+from .save import new_checkpoint
 from .sweep import accuracies, best_of, check_metric, predicted_labels
 
 
@@ -105,17 +105,17 @@ def _try_rules(
     group_counts = counts.numpy() if own_counts is None else own_counts
     left_out: dict[str, str] = {rule.name: reason for rule in rules if (reason := why_not(rule, layer))}
     loader = runner.build_dataloader(cfg.val_dataloader)
-    features, labels = extract_features(model, _show(loader, 'Held-out images'))
+    features, labels = extract_features(model, with_bar(loader, 'held-out images'))
     if not features.isfinite().all():
         raise DataError('Features of held-out images are not finite. Has training diverged?')
     centroids, origin = None, None
     if any(rule.name.startswith('ncm') and rule.name not in left_out for rule in rules):
         try:
-            centroids, origin = class_centroids(model, cfg, loader, num_classes, _show)
+            centroids, origin = class_centroids(model, cfg, loader, num_classes, with_bar)
         except MMDRLError as error:  # all else can be had without
             left_out = {rule.name: str(error) for rule in rules if rule.name.startswith('ncm')} | left_out
     results = {}
-    for rule in _show([Rule('plain'), *(rule for rule in rules if rule.name not in left_out)], 'Rules'):
+    for rule in with_bar([Rule('plain'), *(rule for rule in rules if rule.name not in left_out)], 'rules'):
         entries = changed_entries(rule, layer, counts, centroids)
         predicted = predicted_labels(layer, entries, features)
         results[rule] = accuracies(predicted, labels, group_counts, groups)
@@ -131,9 +131,3 @@ def _try_rules(
         new = new_checkpoint(content, {f'{name}.{key}': value for key, value in changes.items()}, counts, record)
         write_checkpoint(new | (dict(stages=content['stages']) if keeps_stage else {}), out)
     return Outcome(results, best, choose, groups, held_out, origin, left_out)
-
-
-def _show(parts: Iterable[Any], title: str) -> Iterable[Any]:
-    """The parts, with a progress bar while they are taken, on a terminal."""
-    console = Console(file=sys.stderr)
-    return track(parts, title, console=console, disable=not console.is_terminal, transient=True)

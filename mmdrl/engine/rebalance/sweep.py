@@ -1,7 +1,7 @@
 """What a rule would come to on held-out images, from their features alone."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from torch.func import functional_call
 from mmdrl.errors import ConfigError
 from mmdrl.evaluation import group_accuracy, per_class_accuracy
 from mmdrl.stats import SHOT_GROUPS, shot_groups
+
+from .rules import Rule
 
 METRICS = (*SHOT_GROUPS, 'all', 'mean')
 _SCORES = 1 << 24  # computed at a time, 64 MiB
@@ -78,3 +80,18 @@ def best_of(results: Mapping[Any, Mapping[str, float]], metric: str) -> Any:
     if not known:
         raise ConfigError(f'No held-out image is of a class of the group {metric!r}. Choose by another metric.')
     return max(known, key=lambda key: results[key][metric])
+
+
+def best_per_rule(results: Mapping[Rule, Mapping[str, float]], metric: str, shortened: Collection[str]) -> list[Rule]:
+    """Rules worth a look, in their order: of those named ``shortened`` the best strength, of the others all.
+
+    Args:
+        results: Accuracies of all rules.
+        metric: By which they are compared; where it is nan for all strengths of a rule, the first is taken.
+        shortened: Names of rules.
+    """
+    best: dict[str, Rule] = {}
+    for rule, values in results.items():
+        if rule.name not in best or values[metric] > results[best[rule.name]][metric]:
+            best[rule.name] = rule
+    return [rule for rule in results if rule.name not in shortened or rule == best[rule.name]]

@@ -17,10 +17,11 @@ from mmdrl.models.losses import build_loss
 from .best import not_measured
 from .counted import check_counted
 from .head import stage_head
-from .images import mixing_parts
+from .images import mixing_parts, wants_scores
 from .plan import StagePlan
 from .schedule import check_schedule
 from .stage import Stage
+from .tried import try_loss
 
 
 def check_stages(runner: Runner, plan: StagePlan, lengths: list[int]) -> None:
@@ -86,6 +87,10 @@ def check_stage(runner: Runner, model: nn.Module, stage: Stage) -> None:
             'not know. Give the stage an lr.'
         )
     mixing = mixing_parts(model, runner.train_loop.dataloader.dataset)
+    head: Any = getattr(model, 'head', None)
+    own = getattr(head, 'loss_module', None)
+    is_scored = (bool(mixing) and stage.mixing) or wants_scores(runner.cfg)
+    try_loss(stage, head, own if loss is None else loss, is_scored, runner.train_loop.dataloader.dataset)
     if not stage.mixing and not mixing:
         raise ConfigError(
             f'Stage {stage.name!r}: mixing=False switches nothing off, as neither the data preprocessor '

@@ -56,6 +56,12 @@ def mixing_parts(model: nn.Module, dataset: Any) -> list[str]:
     return names
 
 
+def wants_scores(cfg: Any) -> bool:
+    """Whether a config asks for labels as scores, mixed or not."""
+    preprocessor = (cfg.get('model') or {}).get('data_preprocessor') or cfg.get('data_preprocessor') or {}
+    return bool(preprocessor.get('to_onehot', False))
+
+
 class BatchMixing:
     """Switches what the data preprocessor of a model mixes off and on again.
 

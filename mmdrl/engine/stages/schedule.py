@@ -11,6 +11,7 @@ from mmdrl.registry import OPTIMIZERS
 from .head import merged
 from .plan import StagePlan
 from .stage import Stage
+from .tried import try_schedules
 
 
 def optim_config(cfg: Any, stage: Stage) -> dict[str, Any]:
@@ -35,6 +36,21 @@ def optim_config(cfg: Any, stage: Stage) -> dict[str, Any]:
     return config
 
 
+def check_optimiser(config: Any, what: str) -> None:
+    """The optimiser of an ``optim_wrapper`` must be registered; several, or one that is built, are left to MMEngine.
+
+    Args:
+        config: The wrapper's.
+        what: The beginning of the message.
+
+    Raises:
+        ConfigError: If it is not.
+    """
+    kind = ((config.get('optimizer') if isinstance(config, dict) else None) or {}).get('type')
+    if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
+        raise ConfigError(f'{what} must name a registered optimiser, such as SGD or AdamW, got type={kind!r}.')
+
+
 def start_schedule(runner: Runner, stage: Stage, epoch_length: int) -> None:
     """Give the runner a new optimiser, without state, over the model as it is, and the schedule of the stage.
 
@@ -50,9 +66,7 @@ def start_schedule(runner: Runner, stage: Stage, epoch_length: int) -> None:
         ConfigError: If they cannot be built.
     """
     config, schedules = optim_config(runner.cfg, stage), stage.param_scheduler or []
-    kind = config['optimizer'].get('type')
-    if isinstance(kind, str) and OPTIMIZERS.get(kind) is None:
-        raise ConfigError(f'Stage {stage.name!r}: optimizer must name a registered optimiser, got type={kind!r}.')
+    check_optimiser(config, f'Stage {stage.name!r}: optimizer')
     try:
         wrapper: OptimWrapper = runner.build_optim_wrapper(config)
         runner.param_schedulers = []  # or scaling the rate would be refused, as it must come first
@@ -62,7 +76,10 @@ def start_schedule(runner: Runner, stage: Stage, epoch_length: int) -> None:
             [_ended(entry, stage, epoch_length) for entry in schedules]
         )
     except (KeyError, TypeError, ValueError, AssertionError) as error:
-        raise ConfigError(f'Stage {stage.name!r}: optimiser or schedule do not fit: {error}') from error
+        raise ConfigError(
+            f'Stage {stage.name!r}: optimiser or schedule do not fit: {error}. Mend its optim_wrapper or '
+            'param_scheduler.'
+        ) from error
 
 
 def check_schedule(runner: Runner, stage: Stage, epoch_length: int) -> None:
@@ -74,6 +91,7 @@ def check_schedule(runner: Runner, stage: Stage, epoch_length: int) -> None:
     own = runner.optim_wrapper, runner.param_schedulers
     try:
         start_schedule(runner, stage, epoch_length)
+        try_schedules(stage, runner.param_schedulers, epoch_length)
     finally:
         runner.optim_wrapper, runner.param_schedulers = own
 

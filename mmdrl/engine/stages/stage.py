@@ -46,6 +46,7 @@ class Stage:
         lr: Base learning rate.
         param_scheduler: MMEngine schedules, counted from the stage's first epoch; none means a constant rate.
         pipeline: Transforms of the training images.
+        augments: Steps done to whole batches of them, in place of ``data_preprocessor.augments``; empty: none.
         mixing: False: no mixup, cutmix or the like.
         load_best: Begin with the weights of the stage before that were best by a metric of the validation: its name, or
             ``dict(metric=..., rule='less')``.
@@ -63,6 +64,7 @@ class Stage:
     lr: float | None = None
     param_scheduler: list[dict[str, Any]] | None = None
     pipeline: list[dict[str, Any]] | None = None
+    augments: list[dict[str, Any]] | None = None
     mixing: bool = True
     load_best: LoadBest | None = None
 
@@ -71,11 +73,6 @@ class Stage:
         """Whether rate, schedule and optimiser start afresh: with any of the four keys that bear on them."""
         own = (self.lr, self.param_scheduler, self.optim_wrapper, self.head)
         return any(value is not None for value in own)
-
-    @property
-    def has_own_images(self) -> bool:
-        """Whether order or looks of the images may differ from the config's."""
-        return self.sampler is not None or self.pipeline is not None or not self.mixing
 
     def settings(self) -> dict[str, Any]:
         """What is not as by default, in plain values: two stages are the same if these are."""
@@ -134,6 +131,7 @@ _KINDS: dict[str, tuple[type, ...]] = dict(
     lr=(float, int),
     param_scheduler=(list, dict),
     pipeline=(list,),
+    augments=(list,),
     mixing=(bool,),
     load_best=(str, dict),
 )
@@ -150,7 +148,13 @@ def _check_values(name: str, entry: dict[str, Any]) -> None:
             f'Stage {name!r}: lr and loss_weights must be finite numbers, at least 0, got lr={entry.get("lr")!r}, '
             f'loss_weights={weights!r}.'
         )
-    for key, kind in (('freeze', str), ('reset', str), ('param_scheduler', dict), ('pipeline', dict)):
+    for key, kind in (
+        ('freeze', str),
+        ('reset', str),
+        ('param_scheduler', dict),
+        ('pipeline', dict),
+        ('augments', dict),
+    ):
         parts = entry.get(key)
         parts = parts if isinstance(parts, (list, tuple)) else []
         if not all(isinstance(part, kind) and (kind is str or 'type' in part) for part in parts):

@@ -84,7 +84,12 @@ class SmallResNet(BaseModule):
 
 @MODELS.register_module()
 class ResNet8(SmallResNet):
-    """The smallest of them: one block per stage, 0.08 M parameters."""
+    """The smallest of them: one block per stage, 0.08 M parameters.
+
+    Args:
+        in_channels: Channels of the images.
+        **kwargs: Of :class:`SmallResNet`, but for ``depth``.
+    """
 
     def __init__(self, in_channels: int = 3, **kwargs: Any):
         super().__init__(8, in_channels, **kwargs)
@@ -92,7 +97,12 @@ class ResNet8(SmallResNet):
 
 @MODELS.register_module()
 class ResNet32(SmallResNet):
-    """The backbone of the CIFAR-LT tables: five blocks per stage, 0.46 M parameters."""
+    """The backbone of the CIFAR-LT tables: five blocks per stage, 0.46 M parameters.
+
+    Args:
+        in_channels: Channels of the images.
+        **kwargs: Of :class:`SmallResNet`, but for ``depth``.
+    """
 
     def __init__(self, in_channels: int = 3, **kwargs: Any):
         super().__init__(32, in_channels, **kwargs)

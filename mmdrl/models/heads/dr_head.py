@@ -1,14 +1,16 @@
 """Classifier with the DR loss on the features it sees, and on further layers if wanted."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
-from mmpretrain.models.heads import LinearClsHead
+from mmpretrain.models.heads import ClsHead, LinearClsHead
 from mmpretrain.structures import DataSample
 from torch import Tensor, nn
 
 from mmdrl.errors import ConfigError
+from mmdrl.functional.checks import is_static
 from mmdrl.models.centroids import ClassCentroids
 from mmdrl.models.class_counts import KeepsClassCounts
 from mmdrl.models.losses import build_loss
@@ -18,8 +20,8 @@ from mmdrl.registry import MODELS
 from . import prediction
 from .classifier import build_classifier
 from .divergence import DivergenceWatch
-from .dr_layers import DRLayers, layer_settings
-from .labels import single_labels
+from .dr_layers import DRLayers, layer_settings, scaled
+from .labels import Samples, as_host_samples, batch_targets, single_labels
 
 
 @MODELS.register_module()
@@ -64,7 +66,7 @@ class DRHead(LinearClsHead, KeepsClassCounts):
         ConfigError: If a setting is out of range or the lists do not fit each other.
     """
 
-    num_classes: int  # the host sets these four
+    num_classes: int  # the host sets these
     in_channels: int
     _get_loss: Callable[..., dict[str, Tensor]]
     _get_predictions: Callable[..., list[DataSample]]
@@ -128,7 +130,7 @@ class DRHead(LinearClsHead, KeepsClassCounts):
             )
         return features
 
-    def loss(self, feats: tuple[Tensor, ...], data_samples: list[DataSample], **kwargs: Any) -> dict[str, Tensor]:
+    def loss(self, feats: tuple[Tensor, ...], data_samples: Samples, **kwargs: Any) -> dict[str, Tensor]:
         """Losses by name, each a scalar. Nothing is read from an accelerator.
 
         Args:
@@ -143,22 +145,23 @@ class DRHead(LinearClsHead, KeepsClassCounts):
                 changed by then. On an accelerator :meth:`check_divergence` says so.
         """
         features = self.pre_logits(feats)
-        is_active = len(self.dr_layers) > 0 and self.loss_scale['loss_dr'] > 0
-        labels = single_labels(data_samples, self.num_classes, may_be_mixed=not is_active)
-        losses = self._get_loss(self.fc(features), data_samples, **kwargs)
-        losses['loss_cls'] = self.loss_scale['loss_cls'] * losses.pop('loss')
+        is_active, targets = len(self.dr_layers) > 0 and self.loss_scale['loss_dr'] > 0, batch_targets(data_samples)
+        labels = single_labels(targets, self.num_classes, may_be_mixed=not is_active)
+        samples = as_host_samples(targets) if type(self)._get_loss is ClsHead._get_loss else data_samples
+        losses = self._get_loss(self.fc(features), samples, **kwargs)
+        losses['loss_cls'] = scaled(losses.pop('loss'), self.loss_scale['loss_cls'])
         if labels is None:
             self._divergence.note_losses(losses)
             return losses
-        with torch.set_grad_enabled(is_active and torch.is_grad_enabled()):
+        with nullcontext() if is_active else torch.no_grad():  # compiled, is_active may be a symbol
             layer_features = self.dr_layers.features(feats)
         self._divergence.note_features(self.dr_layers.watched(feats, layer_features), labels)
-        if labels.device.type == 'cpu':
+        if not is_static(labels):
             self.check_divergence()
         if is_active:
             value, missing = self.dr_layers.losses(layer_features, labels, self.known_class_counts(), self.centroids)
-            losses['loss_dr'] = self.loss_scale['loss_dr'] * value
-            losses['dr_classes_without_centroid'] = missing.float()
+            losses['loss_dr'] = scaled(value, self.loss_scale['loss_dr'])
+            losses['dr_classes_without_centroid'] = missing
         self._divergence.note_losses(losses)
         for centroids, rows in [(self.centroids, features), *self.dr_layers.own_centroids(layer_features)]:
             centroids.update(rows, labels)
@@ -169,7 +172,7 @@ class DRHead(LinearClsHead, KeepsClassCounts):
 
         Args:
             feats: As for :meth:`loss`.
-            labels: Shape ``(B,)``, long. B may differ between processes.
+            labels: Shape ``(B,)``, long; B may differ between processes.
         """
         features, layer_features = self.pre_logits(feats), self.dr_layers.features(feats)
         self._divergence.note_features(self.dr_layers.watched(feats, layer_features), labels)
@@ -177,14 +180,12 @@ class DRHead(LinearClsHead, KeepsClassCounts):
             centroids.accumulate(rows, labels)
 
     def check_divergence(self) -> None:
-        """Wait for the device and look whether all features and losses since the last look were finite.
-
-        All processes must call it.
+        """Wait for the device: were all features and losses since the last look finite? All processes must call it.
 
         Raises:
             DivergenceError: If not, naming class and layer, or the loss.
         """
-        self._divergence.check(self.class_counts.device)
+        self._divergence.check()
 
     def predict(
         self, feats: tuple[Tensor, ...], data_samples: list[DataSample | None] | None = None

@@ -78,14 +78,25 @@ class DRLayers(ModuleList):
         values, missing = [], []
         for layer, rows in zip(self, features, strict=True):
             known = layer.own_or(shared)
-            statistics = ClassStatistics(class_counts, known.spreads)
+            # What no policy looks at is not computed: on an accelerator every call counts, not its size.
+            needs_spreads = getattr(layer.dr_loss, 'needs_spreads', True)
+            statistics = ClassStatistics(class_counts, known.spreads if needs_spreads else None)
             try:
                 value = layer.dr_loss(rows, labels, known.centroids, statistics, known.is_seen)
             except UnusableValueError as error:
-                raise DivergenceError(f'The DR loss of layer {layer.position} cannot be computed: {error}') from error
-            values.append(layer.weight * value)
-            missing.append((~known.is_seen).sum())
+                what = f'the DR loss of layer {layer.position} cannot be computed: '
+                reason, _, _ = str(error).partition('. ')
+                raise DivergenceError(f'{what[0].upper()}{what[1:]}{error}', what=what + reason) from error
+            values.append(scaled(value, layer.weight))
+            missing.append((~known.is_seen).sum(dtype=torch.float32))
+        if len(values) == 1:
+            return values[0], missing[0]
         return torch.stack(values).sum(), torch.stack(missing).max()
+
+
+def scaled(value: Tensor, factor: float) -> Tensor:
+    """The value times the factor, without a computation where that is 1."""
+    return value if factor == 1 else factor * value
 
 
 def layer_settings(

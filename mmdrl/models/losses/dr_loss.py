@@ -68,6 +68,11 @@ class DRLoss(nn.Module):
         self.beta = beta
         self.radius = _build_radius(radius or dict(type='mmdrl.CountRadius'), num_classes)
 
+    @property
+    def needs_spreads(self) -> bool:
+        """Whether the radius policy looks at the spreads of the classes."""
+        return self.radius.needs_spreads
+
     def forward(
         self,
         features: Tensor,
@@ -93,7 +98,8 @@ class DRLoss(nn.Module):
         if self.class_weight != 'none':
             by_counts = class_weights(statistics.counts, self.class_weight, self.beta)
             weight = by_counts if weight is None else weight * by_counts
-        return self.loss_weight * dr_loss(features, labels, centroids, radius, class_weight=weight, **self.settings)
+        value = dr_loss(features, labels, centroids, radius, class_weight=weight, **self.settings)
+        return value if self.loss_weight == 1 else self.loss_weight * value
 
 
 def _build_radius(radius: dict[str, Any], num_classes: int) -> RadiusPolicy:

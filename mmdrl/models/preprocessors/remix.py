@@ -5,18 +5,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmpretrain.models.utils import ClsDataPreprocessor
 from torch import Tensor
 
+from mmdrl.batch_samples import BatchSamples
 from mmdrl.errors import ConfigError
 from mmdrl.functional import remix_weights
 from mmdrl.models.class_counts import KeepsClassCounts
 from mmdrl.registry import MODELS
 
+from .batch_preprocessor import BatchDataPreprocessor
+
 
 @MODELS.register_module()
-class RemixDataPreprocessor(ClsDataPreprocessor, KeepsClassCounts):
-    r"""MMPretrain's preprocessor with Remix: images are mixed as by mixup, labels in favour of the rarer class.
+class RemixDataPreprocessor(BatchDataPreprocessor, KeepsClassCounts):
+    r"""A preprocessor of whole batches with Remix: images are mixed as by mixup, labels in favour of the rarer class.
 
     In training every image of a batch is mixed with another of it, :math:`\lambda x_i + (1 - \lambda) x_j`, with one
     :math:`\lambda` for the batch from :math:`\mathrm{Beta}(\alpha, \alpha)`. The label is mixed likewise, unless one
@@ -31,7 +33,7 @@ class RemixDataPreprocessor(ClsDataPreprocessor, KeepsClassCounts):
         kappa: :math:`\kappa`, at least 1.
         tau: :math:`\tau`, in ``[0, 1]``; 0 is mixup.
         batch_augments: Not to be given: Remix takes its place.
-        **kwargs: As in MMPretrain's ``ClsDataPreprocessor``: ``mean``, ``std``, ``to_rgb`` and so on.
+        **kwargs: As in :class:`BatchDataPreprocessor`: ``augments``, ``mean``, ``std``, ``to_rgb`` and so on.
 
     Raises:
         ConfigError: If a value is out of range, or there are other ``batch_augments``; in training, if class counts
@@ -52,7 +54,7 @@ class RemixDataPreprocessor(ClsDataPreprocessor, KeepsClassCounts):
         if batch_augments:
             raise ConfigError(
                 f'RemixDataPreprocessor mixes by itself, got batch_augments={batch_augments!r} (or train_cfg.augments '
-                'of the model) beside it. Leave them out, or use ClsDataPreprocessor.'
+                'of the model) beside it. Leave them out, or use mmdrl.BatchDataPreprocessor.'
             )
         if not isinstance(alpha, (int, float)) or not 0 < alpha < math.inf:
             raise ConfigError(f'RemixDataPreprocessor: alpha must be a finite number above 0, got {alpha!r}.')
@@ -66,15 +68,14 @@ class RemixDataPreprocessor(ClsDataPreprocessor, KeepsClassCounts):
         self.batch_augments = self.remix
 
     def forward(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
-        """Batch for the model, as from MMPretrain's, with mixed images and ``gt_score`` in training."""
+        """Batch for the model, with mixed images and ``gt_score`` in training."""
         samples = data.get('data_samples')
-        if training and self.batch_augments is not None and samples and 'gt_score' in samples[0]:
+        if training and self.batch_augments is not None and _has_scores(samples):
             raise ConfigError(
                 'RemixDataPreprocessor mixes images of one label each, got mixed ones (gt_score). Use it or '
                 'mmdrl.BalancedMixup, not both.'
             )
-        batch: dict[str, Any] = super().forward(data, training)
-        return batch
+        return super().forward(data, training)
 
     def remix(self, images: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
         """Mixed images and labels; random numbers are of NumPy and torch on the CPU, as for MMPretrain's mixup.
@@ -92,3 +93,9 @@ class RemixDataPreprocessor(ClsDataPreprocessor, KeepsClassCounts):
         weight = remix_weights(share, counts, counts[other], self.kappa, self.tau)[:, None]
         mixed = torch.lerp(scores.float()[other], scores.float(), weight)
         return share * images + (1 - share) * images[other], mixed
+
+
+def _has_scores(samples: Any) -> bool:
+    if isinstance(samples, BatchSamples):
+        return samples.scores is not None
+    return bool(samples) and 'gt_score' in samples[0]
