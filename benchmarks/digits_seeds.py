@@ -87,6 +87,10 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
+# Of results.json, what the numbers of a run depend on.
+MADE_WITH = ('versions', 'git', 'python', 'cpu', 'devices', 'processes', 'threads', 'deterministic', 'total_batch_size')
+
+
 def train(method: str, seed: int, folder: Path) -> dict:
     """Results of one run, trained now unless it has ended before; one that was stopped goes on."""
     done = folder / 'results.json'
@@ -99,7 +103,8 @@ def train(method: str, seed: int, folder: Path) -> dict:
         if ended.returncode != 0 or not done.exists():
             raise RuntimeError(f'{method}, seed {seed}: training failed.\n{ended.stdout[-1000:]}{ended.stderr[-3000:]}')
     results = json.loads(done.read_text())
-    return dict(method=method, seed=seed, metrics=results['metrics'], versions=results['versions'])
+    made_with = {name: results[name] for name in MADE_WITH if name in results}
+    return dict(method=method, seed=seed, metrics=results['metrics'], **made_with)
 
 
 def summary(table: Table, runs: list[dict]) -> dict[str, dict]:

@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
+from mmdrl.engine.environment import describe_environment
 from mmdrl.functional import dr_loss
 
 ROOT = Path(__file__).parents[1]
@@ -143,6 +144,17 @@ def growth(args: argparse.Namespace) -> list[dict[str, Any]]:
     ]
 
 
+def quick() -> dict[str, float]:
+    """Loss and gradient against their floor, for two shapes."""
+    torch.set_num_threads(1)
+    found = {}
+    for name in ('CIFAR-100-LT', 'ImageNet-LT'):
+        batch = Batch(*SHAPES[name][:3], 'random', 'cpu')
+        seconds = medians(dict(ours=batch.ours, floor=batch.floor), 60, WARM_UP)
+        found[f'ours / floor, {name}'] = seconds['ours'] / seconds['floor']
+    return found
+
+
 def show(rows: list[dict[str, Any]], by_classes: list[dict[str, Any]]) -> None:
     """Both tables on the terminal."""
     console = Console(width=120)
@@ -180,12 +192,8 @@ def main(args: argparse.Namespace) -> None:
     rows, by_classes = compare(args), growth(args)
     show(rows, by_classes)
     out = args.out or ROOT / f'benchmarks/results/loss_{args.device}.json'
-    machine = dict(
-        device=torch.cuda.get_device_name() if args.device == 'cuda' else platform.machine(),
-        threads=args.threads,
-        torch=torch.__version__,
-        python=platform.python_version(),
-    )
+    device = torch.cuda.get_device_name() if args.device == 'cuda' else platform.machine()
+    machine = describe_environment() | dict(device=device)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(
         json.dumps(dict(machine=machine, rounds=args.rounds, rows=rows, classes=by_classes), indent=1) + '\n'

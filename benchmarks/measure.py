@@ -2,9 +2,11 @@
 
 import gc
 import importlib.util
+import json
+import os
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -39,7 +41,14 @@ def power_law_counts(images: int, classes: int, largest: int, smallest: int) -> 
 def medians(
     cases: dict[str, Callable[[], Any]], rounds: int, warm_up: int = 1, device: str = 'cpu'
 ) -> dict[str, float]:
-    """Median seconds of one call of each case.
+    """Median seconds of one call of each case, of :func:`turns`."""
+    return {name: statistics.median(times) for name, times in turns(cases, rounds, warm_up, device).items()}
+
+
+def turns(
+    cases: dict[str, Callable[[], Any]], rounds: int, warm_up: int = 1, device: str = 'cpu'
+) -> dict[str, list[float]]:
+    """Seconds of every call of each case.
 
     They take turns call by call: all see the same machine, and as in training none finds its own data in the caches.
     Python's garbage collection, which would slow down those that make many objects, waits between the calls.
@@ -56,7 +65,39 @@ def medians(
                 times[name].append(time.perf_counter() - begin)
             del kept
             gc.enable()
-    return {name: statistics.median(values) for name, values in times.items()}
+    return times
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """``median`` of some numbers, and their quartiles ``low`` and ``high``."""
+    low, median, high = np.quantile(values, (0.25, 0.5, 0.75)).tolist()
+    return dict(median=median, low=low, high=high)
+
+
+def ratios(times: Sequence[float], others: Sequence[float]) -> dict[str, float]:
+    """:func:`spread` of the ratios of each turn: what slows the machine for a moment slows both."""
+    return spread([time / other for time, other in zip(times, others, strict=True)])
+
+
+def take_device(device: str) -> None:
+    """Let MMEngine, which takes a GPU where there is one, take what was asked for.
+
+    Raises:
+        SystemExit: If that is a GPU and there is none.
+    """
+    if device == 'cpu':
+        os.environ['CUDA_VISIBLE_DEVICES'] = ''
+    elif not torch.cuda.is_available():
+        raise SystemExit('error: expected a GPU for --device cuda, this machine has none. Leave --device out.')
+
+
+def write_result(path: Path | None, result: dict[str, Any]) -> None:
+    """Write a result file, or none: a quick look leaves the committed one alone."""
+    if path is None:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(result, indent=1) + '\n')
+    print(f'Written: {path}')
 
 
 def load_file(path: Path) -> ModuleType:

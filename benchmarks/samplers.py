@@ -34,6 +34,7 @@ from mmdrl.datasets.samplers import (
     PowerSampler,
     ProgressiveSampler,
 )
+from mmdrl.engine.environment import describe_environment
 
 ROOT = Path(__file__).parents[1]
 SHAPE = PUBLISHED['iNaturalist 2018']['train']
@@ -126,6 +127,21 @@ def compare(args: argparse.Namespace, dataset: Labels) -> list[dict[str, Any]]:
     return rows
 
 
+def quick() -> dict[str, float]:
+    """Orders of one shape against torch's sampler."""
+    torch.set_num_threads(1)
+    dataset = Labels(SHAPE)
+    counts = np.bincount(dataset.labels)
+    every: dict[str, Any] = dict(
+        torch=WeightedRandomSampler(torch.from_numpy(1 / counts[dataset.labels]), len(dataset))
+    )
+    for name in ('ClassAwareSampler', 'PowerSampler, power 0', 'BatchBalancedSampler, 64 x 4'):
+        kind, settings = SAMPLERS[name]
+        every[name] = kind(dataset, **settings, num_samples=len(dataset), seed=0)
+    seconds = medians({name: partial(list, sampler) for name, sampler in every.items()}, 7)
+    return {f'{name} / WeightedRandomSampler': seconds[name] / seconds['torch'] for name in list(every)[1:]}
+
+
 def show(rows: list[dict[str, Any]]) -> None:
     """The table on the terminal."""
     table = Table('sampler', 'samples', 'ms', '/ WeightedRandomSampler', 'released /', 'peak memory, MiB')
@@ -163,13 +179,7 @@ def main(args: argparse.Namespace) -> None:
     check_numbers(dataset.labels, SHAPE, 'The generated list')
     rows = compare(args, dataset)
     show(rows)
-    machine = dict(
-        device=platform.machine(),
-        threads=args.threads,
-        numpy=np.__version__,
-        torch=torch.__version__,
-        python=platform.python_version(),
-    )
+    machine = describe_environment() | dict(device=platform.machine())
     shape = dict(K=SHAPE.classes, N=SHAPE.images, largest=SHAPE.largest, smallest=SHAPE.smallest)
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(dict(machine=machine, rounds=args.rounds, shape=shape, rows=rows), indent=1) + '\n')
