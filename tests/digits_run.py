@@ -50,7 +50,7 @@ def short_config(work_dir: Path, stages: list[dict[str, Any]] | None = None, **c
 
 def train(cfg: Config, *hooks: Hook) -> Runner:
     """Train in this process, with further hooks; the runner tells the rest."""
-    cfg.experiment_name = Path(cfg.work_dir).name + str(id(cfg))  # MMEngine keeps its loggers by name
+    cfg.experiment_name = f'{Path(cfg.work_dir).name}_{uuid4().hex}'  # MMEngine keeps its loggers by name and second
     runner = Runner.from_cfg(cfg)
     for hook in hooks:
         runner.register_hook(hook)

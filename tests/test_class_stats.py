@@ -12,7 +12,7 @@ import pytest
 from command import ROOT, mim, run, tool
 
 from mmdrl.datasets.label_files import read_labels
-from mmdrl.engine.class_sources import source_counts
+from mmdrl.engine.class_sources import source_counts, source_groups
 from mmdrl.errors import ConfigError, DataError, MMDRLError
 
 LABELS = np.repeat([0, 1, 2], [150, 30, 5])
@@ -130,6 +130,17 @@ def test_files_of_one_name_keep_their_folders(tmp_path):
         f'{tmp_path}/a/labels.npy',
         f'{tmp_path}/b/labels.npy',
     ]
+
+
+def test_groups_are_those_of_the_configs_where_they_agree(sources, tmp_path):
+    digits = str(ROOT / 'configs/drl_r8_digits-lt.py')
+    usual = dict(many=100, few=20, edges='exclusive')
+    assert source_groups([digits, str(sources['npz'])]) == dict(many=60, few=20, edges='exclusive')
+    assert source_groups([digits, str(ROOT / 'configs/drl_r32_cifar10-lt.py')]) == usual
+    assert source_groups([str(sources['npz'])]) == usual
+    config = tmp_path / 'mine.py'
+    config.write_text("val_evaluator = dict(type='mmdrl.ShotAccuracy', many=5, few=5, edges='inclusive')")
+    assert source_groups([str(config)]) == dict(many=5, few=5, edges='inclusive')
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ from mmpretrain.models.heads import LinearClsHead
 from mmpretrain.registry import MODELS
 from mmpretrain.structures import DataSample
 
-from mmdrl.engine.run import start
+from mmdrl.engine.build import start
 from mmdrl.errors import ConfigError, DataError
 from mmdrl.models import ClassCentroids, ClassStatistics, DRLoss, KeepsClassCounts
 

@@ -91,6 +91,14 @@ def test_model_builds_for_the_classes_of_the_data(path: Path) -> None:
     assert BUILT[model] == preprocessor.num_classes
 
 
+def test_mmpretrains_own_tool_can_make_every_loader() -> None:
+    """It asks for persistent workers where a config says nothing of them, and torch refuses these without workers."""
+    for path in {path.parent: path for path in ROWS}.values():  # one of each set: the rows share their loaders
+        cfg = config(path)
+        for loader in (cfg[name] for name in LOADERS):
+            assert loader.get('num_workers', 0) > 0 or not loader.get('persistent_workers', True), path.stem
+
+
 @pytest.mark.parametrize('path', ROWS, ids=lambda path: path.stem)
 def test_stages_fit_the_run(path: Path) -> None:
     cfg = config(path)

@@ -257,15 +257,36 @@ def test_file_says_what_it_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize('number', ['one', 'all'])
-def test_weights_that_are_not_numbers_are_told_apart_from_a_wrong_export(tmp_path: Path, number: str) -> None:
+def test_scores_beyond_all_numbers_are_told_apart_from_a_wrong_export(tmp_path: Path, number: str) -> None:
     cfg, checkpoint = trained(tmp_path)
     content = torch.load(checkpoint, weights_only=True)
     weight = content['state_dict']['head.fc.weight']
-    weight[: 1 if number == 'one' else None] = torch.nan
+    rows = slice(1 if number == 'one' else None)
+    weight[rows, ::2], weight[rows, 1::2] = (
+        3e38,
+        -3e38,
+    )  # the sums are beyond single precision, and their difference no number
     torch.save(content, checkpoint)
     with pytest.raises(DataError, match='scores of random images hold nan'):
         export(cfg, checkpoint, tmp_path / 'model.pt')
     assert not (tmp_path / 'model.pt').exists()
+
+
+def test_checkpoint_is_not_overwritten_by_its_export(tmp_path: Path) -> None:
+    cfg, checkpoint = trained(tmp_path)
+    checkpoint = checkpoint.rename(checkpoint.with_suffix('.pt'))
+    before = checkpoint.read_bytes()
+    with pytest.raises(ConfigError, match=r'--out .*model\.pt would overwrite .*model\.pt\. Give it another name'):
+        export(cfg, checkpoint, checkpoint)
+    assert checkpoint.read_bytes() == before
+
+
+def test_scores_that_are_all_infinite_are_compared(tmp_path: Path) -> None:
+    cfg, checkpoint = trained(tmp_path)
+    content = torch.load(checkpoint, weights_only=True)
+    content['state_dict']['head.fc.weight'][:] = 3e38
+    torch.save(content, checkpoint)
+    assert export(cfg, checkpoint, tmp_path / 'model.pt').difference == 0
 
 
 @pytest.mark.parametrize('position', [0, 1])

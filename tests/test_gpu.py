@@ -4,14 +4,23 @@ Skipped where there is none. The same code runs on ``meta`` tensors in the tests
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
 from cases import every_distance, every_scope, make_batch
+from mmengine.logging import MessageHub
+from mmengine.model import BaseDataPreprocessor
+from mmengine.optim import OptimWrapper
+from mmpretrain.models import ImageClassifier
 from mmpretrain.structures import DataSample
 from torch.testing import assert_close
 
+from mmdrl.batch_samples import BatchSamples
+from mmdrl.engine.guarded_step import GuardedStep
+from mmdrl.engine.hooks import RuntimeInfoHook
 from mmdrl.functional import dr_loss
 from mmdrl.registry import MODELS
 
@@ -128,3 +137,38 @@ def test_remix_does_not_wait() -> None:
         mixed, labels = preprocessor.remix(images, scores)
     assert mixed.shape == images.shape
     assert_close(labels.sum(dim=1), torch.ones(40).cuda())
+
+
+def test_whole_batches_are_augmented_without_waiting_and_as_on_the_cpu() -> None:
+    steps = [dict(type='mmdrl.BatchCrop', size=32, padding=4), dict(type='mmdrl.BatchFlip', prob=0.5)]
+    steps += [dict(type='mmdrl.BatchAutoAugment'), dict(type='mmdrl.BatchCutout', length=16)]
+    settings = dict(augments=steps, mean=[129.3, 124.1, 112.4], std=[68.2, 65.4, 70.4], to_rgb=True, num_classes=12)
+    build = partial(MODELS.build, dict(type='mmdrl.BatchDataPreprocessor', to_onehot=True, **settings))
+    pixels = torch.randint(0, 256, (40, 32, 32, 3), dtype=torch.uint8).permute(0, 3, 1, 2)
+    samples = BatchSamples(torch.arange(40) % 12, seeds=torch.arange(40))
+    expected = build()(dict(inputs=pixels, data_samples=samples), True)
+    on_gpu, batch = build().cuda(), dict(inputs=pixels.pin_memory(), data_samples=samples.pin_memory())
+    on_gpu(batch, True)  # tables go to the device once
+    with no_waiting():
+        found = on_gpu(batch, True)
+    assert_close(found['inputs'].cpu(), expected['inputs'], rtol=0, atol=1e-6)
+    assert torch.equal(found['data_samples'].scores.cpu(), expected['data_samples'].scores)
+
+
+def test_guarded_step_and_its_log_do_not_wait() -> None:
+    """What a run does at every iteration: model, notes of NonFiniteHook, clipping, log."""
+    head = dict(type='mmdrl.DRHead', num_classes=12, in_channels=64, dr_loss=dict(type='mmdrl.DRLoss'))
+    parts = dict(backbone=dict(type='mmdrl.ResNet8'), neck=dict(type='GlobalAveragePooling'), head=head)
+    model = ImageClassifier(**parts, data_preprocessor=BaseDataPreprocessor()).cuda().train()
+    model.head.set_class_counts(torch.arange(1, 13).cuda())
+    wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=0.1), clip_grad=dict(max_norm=1.0))
+    guard, hook, hub = GuardedStep(model, False, None, pytest.fail), RuntimeInfoHook(), MessageHub.get_instance('gpu')
+    runner = SimpleNamespace(message_hub=hub)
+    images, samples = torch.randn(16, 3, 32, 32).cuda(), BatchSamples(torch.arange(12).repeat(2)[:16].cuda())
+    for iteration in range(3):
+        with no_waiting() if iteration else nullcontext():  # the first chooses algorithms
+            losses = guard(dict(inputs=images, data_samples=samples), wrapper)
+            guard.end_iteration(iteration, wrapper, is_due=False)
+            hook.after_train_iter(runner, iteration, outputs=losses)
+    guard.read_notes()
+    assert len(hub.get_scalar('train/loss_dr').data[0]) == 3

@@ -18,9 +18,9 @@ from mmpretrain import ImageClassificationInferencer, get_model
 from PIL import Image
 from torch.testing import assert_close
 
+from mmdrl.engine.build import runner_for
 from mmdrl.engine.config import load_config
 from mmdrl.engine.predict import Prediction, predict
-from mmdrl.engine.run import runner_for
 from mmdrl.engine.trained_model import config_of_checkpoint, trained_model
 from mmdrl.errors import ConfigError, DataError
 from mmdrl.registry import DATASETS, MODELS
@@ -341,10 +341,11 @@ def test_names_are_those_of_the_test_set_if_it_has_as_many_as_there_are_scores(
 def test_scores_that_are_not_numbers_are_no_answer(tmp_path: Path) -> None:
     cfg, checkpoint = plain_model(tmp_path)
     content = torch.load(checkpoint, weights_only=True)
-    content['state_dict']['head.fc.weight'][1, 0] = torch.nan
+    for name in ('weight', 'bias'):
+        content['state_dict'][f'head.fc.{name}'][:] = 3e38  # all logits are infinite then, and no softmax is a number
     torch.save(content, checkpoint)
     answer = predict(cfg, checkpoint, images_of_sizes((40, 40)), device='cpu')[0]
-    assert 'do weights of the checkpoint hold nan?' in answer.error
+    assert 'had the training of the model diverged?' in answer.error
     assert (answer.label, answer.scores) == (-1, ())
 
 

@@ -26,6 +26,9 @@ SHOWN = {
     'mim run mmdrl compare_runs': 'Runs side by side',
     'mim run mmdrl describe drl': 'ClassAwareSampler(samples_per_class=4)',
     'mim run mmdrl class_stats': 'imbalance ratio',
+    'mim run mmdrl figures': 'class_accuracy, group_confusion',
+    'mim run mmdrl report': 'Report: work_dirs/report/report.html',
+    'mim run mmdrl representation': 'nearest class mean',
     'mim run mmdrl rebalance': 'Written: balanced.pth',
     'mim run mmdrl describe -- -h': '--json FILE',
     'mim search mmdrl --valid-config': "'drl_r8_digits-lt-ir50'",
@@ -117,7 +120,7 @@ def test_imagenet_lt_flagship_trains_on_two_cpu_processes(tmp_path: Path) -> Non
         cwd=ROOT,
     )
     assert answer.returncode == 0, answer.stdout
-    assert 'GPU number: 2' in answer.stdout
+    assert '2 x cpu' in answer.stdout
     assert 'loss_dr' in answer.stdout
     state = read_checkpoint(str(tmp_path / 'run/epoch_3.pth'))['state_dict']
     assert state['head.class_counts'].tolist() == [3] * 10 + [1] * 990
@@ -140,4 +143,4 @@ def test_more_processes_started_by_torchs_launcher_train_too(tmp_path: Path) -> 
         CUDA_VISIBLE_DEVICES='',
     )
     assert answer.returncode == 0, answer.stdout
-    assert 'GPU number: 2' in answer.stdout
+    assert '2 x cpu' in answer.stdout

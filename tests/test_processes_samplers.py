@@ -1,11 +1,10 @@
 """Samplers under real processes: they agree on a seed nobody gave, and split one order."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
-from command import ROOT, run
+from forks import Forks
 from sampler_cases import SAMPLERS, Rows
 
 from mmdrl.registry import DATA_SAMPLERS
@@ -14,11 +13,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.distributed]
 
 
 @pytest.mark.parametrize('count', [2, 4])
-def test_processes_agree_on_an_unset_seed_and_share_the_order_of_a_single_one(tmp_path: Path, count: int) -> None:
-    launch = (sys.executable, '-W', 'ignore', '-m', 'torch.distributed.run', '--standalone')
-    worker = ROOT / 'tests/worker_samplers.py'
-    answer = run(*launch, f'--nproc-per-node={count}', worker, tmp_path, cwd=tmp_path, CUDA_VISIBLE_DEVICES='')
-    assert answer.returncode == 0, answer.stdout
+def test_processes_agree_on_an_unset_seed_and_share_the_order_of_a_single_one(
+    forks: Forks, tmp_path: Path, count: int
+) -> None:
+    forks.run(count, 'worker_samplers.py', tmp_path, cwd=tmp_path)
     told = [json.loads((tmp_path / f'{rank}_of_{count}.json').read_text()) for rank in range(count)]
     for name, arguments in SAMPLERS.items():
         (seed,) = {shares[name][0] for shares in told}

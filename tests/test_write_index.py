@@ -1,6 +1,7 @@
 """tools/dev/write_index.py keeps the model index and the READMEs of the configs up to date, and says what it needs."""
 
 import importlib
+import logging
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -49,6 +50,10 @@ def small_tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def arguments(**values: Any) -> Any:
     return type('Arguments', (), values)
+
+
+def test_logging_is_left_as_it_was(small_tree: Path) -> None:
+    assert logging.root.manager.disable == logging.NOTSET
 
 
 def test_check_names_what_is_out_of_date_and_writes_nothing(

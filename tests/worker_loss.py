@@ -5,6 +5,7 @@ from mmengine.dist import all_reduce, get_rank, get_world_size
 
 from mmdrl.launch import finish
 from mmdrl.models import ClassStatistics, DRLoss
+from mmdrl.models.class_moments import ClassMoments
 
 torch.distributed.init_process_group('gloo')
 rank, world_size = get_rank(), get_world_size()
@@ -22,6 +23,21 @@ loss.backward()
 gradients = [weight.grad, loss_module.radius.raw.grad]
 for gradient in gradients:
     all_reduce(gradient, 'mean')  # as DDP does
+
+# Tight clusters far from the origin, of which each process has another part.
+far = 1e3 + torch.randn(64, 4, generator=generator) + torch.arange(64)[:, None] / 64
+classes = torch.arange(64) // 32
+moments = ClassMoments(2, 4)
+mine = slice(rank * 64 // world_size, (rank + 1) * 64 // world_size)
+moments.add(far[mine], classes[mine])
+mean, variance, counts = moments.of_all_processes()
+for label in range(2):
+    rows = far[classes == label].double()
+    assert counts[label] == 32
+    assert torch.allclose(mean[label].double(), rows.mean(dim=0), rtol=1e-6, atol=0)
+    exact = (rows - rows.mean(dim=0)).square().sum(dim=1).mean()
+    assert abs(variance[label] / exact - 1) < 1e-3  # a sum of squares in float32 would be off by a tenth
+
 if rank == 0:
     torch.save([loss.detach(), *gradients], f'{world_size}.pt')
 finish()

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import setuptools  # noqa: F401 - here once, in place of in each process, as are the digits
+import sklearn.datasets  # noqa: F401
 import torch
 from digits_run import STAGES, short_config, train
 from mmengine.config import Config

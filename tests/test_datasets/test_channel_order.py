@@ -10,23 +10,23 @@ import torch
 from command import ROOT
 from miniature_cifar import noise, write_arrays, write_pickles
 from mmengine.dataset import default_collate
-from mmpretrain.models import ClsDataPreprocessor
 from mmpretrain.structures import DataSample
 
 from mmdrl.datasets import CIFAR, ArrayDataset
 from mmdrl.engine.config import load_config
 from mmdrl.errors import ConfigError
+from mmdrl.registry import MODELS
 
 PACK = [dict(type='PackInputs')]
 
 
-def seen(dataset: Any, preprocessor: dict[str, Any]) -> torch.Tensor:
+def seen(dataset: Any, preprocessor: dict[str, Any], training: bool) -> torch.Tensor:
     """What a model sees of all images."""
     torch.manual_seed(0)
     np.random.seed(0)
     batch = default_collate([dataset[index] for index in range(len(dataset))])
     assert isinstance(batch['data_samples'][0], DataSample)
-    inputs: torch.Tensor = ClsDataPreprocessor(**preprocessor)(batch)['inputs']
+    inputs: torch.Tensor = MODELS.build(preprocessor)(batch, training)['inputs']
     return inputs
 
 
@@ -38,19 +38,19 @@ def test_configs_of_cifar_show_the_model_the_same_bits_as_plain_rgb(tmp_path: Pa
     write_arrays(tmp_path, number, part, images, labels)
     given = cfg.get(f'{part}_dataloader').dataset
     pipeline = given.get('dataset', given)['pipeline']
-    rgb_pipeline = [
-        step | dict(channel_order='rgb') if 'AutoAugment' in step['type'] else step
-        for step in map(dict, pipeline)
-        if step['type'] not in ('ResizeEdge', 'CenterCrop')
-    ]
     settings: dict[str, Any] = dict(num_classes=number, split=part, data_root=str(tmp_path), check_numbers=False)
     order = given.get('dataset', given)['channel_order']
     ours = CIFAR(**settings, pipeline=pipeline, channel_order=order)
-    plain = CIFAR(**settings, pipeline=rgb_pipeline)
+    plain = CIFAR(**settings, pipeline=PACK)
     preprocessor = dict(cfg.data_preprocessor)
     assert preprocessor['to_rgb']
-    expected = seen(plain, preprocessor | dict(to_rgb=False))
-    assert torch.equal(seen(ours, preprocessor), expected)
+    augments = [
+        step | dict(channel_order='rgb') if 'AutoAugment' in step['type'] else step
+        for step in map(dict, preprocessor['augments'])
+    ]
+    assert augments != preprocessor['augments']
+    expected = seen(plain, preprocessor | dict(to_rgb=False, augments=augments), part == 'train')
+    assert torch.equal(seen(ours, preprocessor, part == 'train'), expected)
     mean, std = (np.array(preprocessor[name], np.float32) for name in ('mean', 'std'))
     if part == 'test':
         normalised = ((images.astype(np.float32) - mean) / std).transpose(0, 3, 1, 2)

@@ -44,6 +44,11 @@ class LetterRows(BaseDataset):
             for letter, label, image in zip('abcdefghijkl', LABELS, images, strict=True)
         ]
 
+    def _copy_without_annotation(self, memo=None):
+        # MMEngine's default memo is one dict for all copies of a process, by addresses that come again: a
+        # later subset could get another subset's attribute.
+        return super()._copy_without_annotation({} if memo is None else memo)
+
 
 def assert_same_samples(found, expected) -> None:
     assert len(found) == len(expected)

@@ -29,10 +29,11 @@ def test_first_spoilt_parameter_is_named(value: float) -> None:
         check_finite(net)
 
 
-def test_nan_in_a_buffer_is_named() -> None:
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_batch_statistic_that_is_not_finite_is_named(value: float) -> None:
     net = model()
-    net[1].running_var[2] = float('nan')
-    with pytest.raises(DivergenceError, match=r'1\.running_var holds nan'):
+    net[1].running_var[2] = value
+    with pytest.raises(DivergenceError, match=r'1\.running_var is not finite'):
         check_finite(net)
 
 

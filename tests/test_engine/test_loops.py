@@ -122,11 +122,16 @@ def test_centroids_are_those_of_all_images_of_the_interrupted_epoch(stopped: Pat
 def test_skipped_images_are_not_loaded(stopped: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from mmdrl.datasets import LongTailDataset
 
-    loaded = []
-    get = LongTailDataset.__getitem__
-    monkeypatch.setattr(LongTailDataset, '__getitem__', lambda self, i: loaded.append(self) or get(self, i))
+    loaded: list[tuple[Any, int]] = []
+    get = LongTailDataset.whole_batch
+
+    def noted(self: LongTailDataset, positions: Any, seeds: Any = None) -> Any:
+        loaded.append((self, len(positions)))
+        return get(self, positions, seeds)
+
+    monkeypatch.setattr(LongTailDataset, 'whole_batch', noted)
     runner, _ = resumed(config(stopped))
-    assert sum(dataset is runner.train_dataloader.dataset for dataset in loaded) == 331 - 32
+    assert sum(count for dataset, count in loaded if dataset is runner.train_dataloader.dataset) == 331 - 32
 
 
 @pytest.mark.parametrize(('interval', 'stop'), [(4, 14), (3, 16), (PASS, 12)])
@@ -319,7 +324,7 @@ def test_bar_begins_where_the_run_resumes(stopped: Path) -> None:
         found: list[tuple[float, float]] = []
 
         def before_train_epoch(self, runner: Any) -> None:
-            task = hook._progress.tasks[0]
+            task = hook.screen._progress.tasks[0]
             self.found.append((task.completed, task.total))
 
     hook = ProgressHook(console=Console(file=io.StringIO(), force_terminal=True))

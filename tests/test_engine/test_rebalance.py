@@ -21,7 +21,7 @@ import mmdrl.engine.rebalance.sweep as sweep
 from mmdrl.engine.checkpoints import write_checkpoint
 from mmdrl.engine.config import load_config
 from mmdrl.engine.features import extract_features
-from mmdrl.engine.rebalance import Rule, rebalance
+from mmdrl.engine.rebalance import Rule, best_per_rule, rebalance
 from mmdrl.engine.rebalance.classifier import last_layer
 from mmdrl.engine.rebalance.rules import changed_entries, why_not
 from mmdrl.engine.rebalance.save import new_checkpoint
@@ -431,3 +431,18 @@ def test_head_of_the_last_stage_is_rebalanced_and_tested(tmp_path):
     metrics = evaluate(cfg, str(tmp_path / 'new.pth'))
     for group in ('many', 'medium', 'few', 'all'):
         assert metrics[group] == pytest.approx(outcome.results[outcome.best][group])
+
+
+def test_of_a_shortened_rule_the_best_strength_is_shown_and_of_the_others_all() -> None:
+    scores = {
+        Rule('plain'): 1.0,
+        Rule('tau-norm', 0.5): 2.0,
+        Rule('tau-norm', 1.0): 3.0,
+        Rule('tau-norm', 2.0): 3.0,  # of equals the first
+        Rule('logit-adjustment', 0.5): 5.0,
+        Rule('logit-adjustment', 1.0): 4.0,
+    }
+    results = {rule: dict(all=value, few=-value) for rule, value in scores.items()}
+    shown = [str(rule) for rule in best_per_rule(results, 'all', {'tau-norm'})]
+    assert shown == ['plain', 'tau-norm 1', 'logit-adjustment 0.5', 'logit-adjustment 1']
+    assert str(best_per_rule(results, 'few', {'tau-norm'})[1]) == 'tau-norm 0.5'

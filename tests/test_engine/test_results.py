@@ -16,8 +16,10 @@ from mmdrl.errors import DataError
 
 
 def test_results_come_back_with_nan_as_none(tmp_path: Path) -> None:
-    write_results({'metrics': {'few': float('nan'), 'all': 51.5}, 'per_class': [float('nan'), 1.0]}, tmp_path)
-    assert read_results(tmp_path) == {'metrics': {'few': None, 'all': 51.5}, 'per_class': [None, 1.0]}
+    write_results(
+        {'metrics': {'few': float('nan'), 'all': 51.5}, 'per_class': {'linear': [float('nan'), 1.0]}}, tmp_path
+    )
+    assert read_results(tmp_path) == {'metrics': {'few': None, 'all': 51.5}, 'per_class': {'linear': [None, 1.0]}}
     assert [path.name for path in tmp_path.iterdir()] == ['results.json']
 
 
@@ -78,3 +80,22 @@ def test_resuming_a_finished_run_leaves_its_results(tmp_path: Path) -> None:
 def test_tensors_are_written_as_lists(tmp_path: Path) -> None:
     write_json(dict(matrix=torch.tensor([[1.0, torch.nan]]), one=np.float32(2)), tmp_path / 'a.json')
     assert json.loads((tmp_path / 'a.json').read_text()) == dict(matrix=[[1.0, None]], one=2.0)
+
+
+@pytest.mark.parametrize(
+    ('key', 'value', 'told'),
+    [
+        ('checkpoint', 5, 'text as checkpoint'),
+        ('config', ['x'], 'text as config'),
+        ('per_class', dict(linear=None), 'a list as linear of per_class'),
+        ('per_class', dict(linear=[0.5, 'x']), 'a number as linear of per_class'),
+        ('class_counts', [3, None], 'numbers of images as class_counts'),
+        ('class_counts', [3, -1], 'numbers of images as class_counts'),
+        ('shot_groups', dict(many='x'), 'a number as many of shot_groups'),
+        ('shot_groups', dict(edges=[]), 'exclusive or inclusive as edges of shot_groups'),
+    ],
+)
+def test_what_others_compute_with_is_of_its_kind(tmp_path: Path, key: str, value: object, told: str) -> None:
+    (tmp_path / 'results.json').write_text(json.dumps({key: value}))
+    with pytest.raises(DataError, match=f'Expected {told}'):
+        read_results(tmp_path)

@@ -176,7 +176,7 @@ def test_stage_begins_with_the_best_weights_of_the_one_before(tmp_path: Path) ->
             self.weights.append(runner.model.backbone.conv1.weight.detach().clone())
             if runner.epoch == 1:
                 for group in runner.optim_wrapper.optimizer.param_groups:
-                    group['lr'] = 20.0
+                    group['lr'] = 2.0
 
         def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
             if runner.epoch == 3 and batch_idx == 0:
@@ -219,7 +219,7 @@ WITHOUT_TEST: dict[str, Any] = dict(test_cfg=None, test_dataloader=None, test_ev
         (
             dict(load_best='top1'),
             {**WITHOUT_TEST, **EVERY_EPOCH},
-            "'top1', but validation measures all, few, many, medium, ncm/all",
+            "'top1', but validation measures all, balanced, .*, ncm/all",
         ),
         (dict(load_best='all'), {**WITHOUT_TEST, 'train_cfg.val_begin': 2}, 'validation in stage .one., epochs 1 to 1'),
         (dict(head=LWS), dict(custom_hooks=[dict(type='EMAHook')]), 'EMAHook'),

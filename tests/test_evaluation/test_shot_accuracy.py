@@ -1,9 +1,6 @@
 """ShotAccuracy: groups by training images, means over classes, right under several processes."""
 
-import json
 import math
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -179,6 +176,8 @@ def test_missing_class_counts_name_the_hook_that_sets_them():
         (dict(class_counts=[[1, 2]]), r'class_counts must be .* shape \(1, 2\)'),
         (dict(class_counts=[1, -2]), 'none negative'),
         (dict(class_counts=[]), 'class_counts must be'),
+        (dict(class_counts='counts.json'), "class_counts must be .* got 'counts.json'"),
+        (dict(class_counts=[[1], [2, 3]]), 'class_counts must be'),
     ],
 )
 def test_arguments_out_of_range_are_refused(arguments, message):
@@ -203,48 +202,6 @@ def test_group_accuracy_leaves_nan_out():
     assert math.isnan(means['tail'])
 
 
-WORKER = """
-import json, sys
-import torch
-import torch.distributed as dist
-from mmdrl.errors import ConfigError
-from mmdrl.evaluation import ShotAccuracy
-
-rank, folder = int(sys.argv[1]), sys.argv[2]
-data = json.load(open(f'{folder}/data.json'))
-dist.init_process_group('gloo', init_method=f'file://{folder}/meet', rank=rank, world_size=2)
-pairs = list(zip(data['pred'], data['target']))
-# By turns, the shorter part padded with the first pair, as MMEngine's sampler does it; and unevenly.
-splits = {'by turns': [pairs[0::2], pairs[1::2] + pairs[:1]], 'uneven': [pairs[:3], pairs[3:]]}
-results = {}
-for name, parts in splits.items():
-    metric = ShotAccuracy(class_counts=data['counts'], collect_dir=f'{folder}/{name}')
-    for pred, target in parts[rank]:
-        metric.process(None, [dict(pred_label=torch.tensor([pred]), gt_label=torch.tensor([target]))])
-    results[name] = metric.evaluate(len(pairs))
-try:
-    ShotAccuracy().evaluate(len(pairs))
-except ConfigError as error:
-    results['error'] = str(error)
-json.dump(results, open(f'{folder}/{rank}.json', 'w'))
-dist.destroy_process_group()
-"""
-
-
-@pytest.mark.distributed
-def test_two_processes_get_the_result_of_one(predictions, tmp_path):
-    pred, target = predictions[0][:59], predictions[1][:59]  # odd, so that the parts differ in size
-    (tmp_path / 'data.json').write_text(json.dumps(dict(pred=pred, target=target, counts=COUNTS)))
-    workers = [subprocess.Popen([sys.executable, '-c', WORKER, str(rank), str(tmp_path)]) for rank in range(2)]
-    assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
-    alone = evaluate(ShotAccuracy(class_counts=COUNTS), samples(pred, target))
-    for rank in range(2):
-        result = json.loads((tmp_path / f'{rank}.json').read_text())
-        assert result['by turns'] == pytest.approx(alone)
-        assert result['uneven'] == pytest.approx(alone)
-        assert 'ClassCountsHook' in result['error']
-
-
 def test_padded_samples_are_not_counted():
     metric = ShotAccuracy(class_counts=[500, 5])
     metric.process(None, samples([0, 1, 0], [0, 1, 1]))
@@ -253,3 +210,17 @@ def test_padded_samples_are_not_counted():
 
 def test_counts_are_read_back_as_an_array():
     assert_array_equal(ShotAccuracy(class_counts=[500, 5]).class_counts, [500, 5])
+
+
+def test_labels_of_every_sample_are_kept_in_order(predictions):
+    pred, target = predictions
+    metric = ShotAccuracy(class_counts=COUNTS)
+    evaluate(metric, samples(pred, target), batch_size=7)
+    assert set(metric.per_sample) == {'label', 'linear'}
+    assert_array_equal(metric.per_sample['label'], target)
+    assert_array_equal(metric.per_sample['linear'], pred)
+    nearest = ShotAccuracy(class_counts=COUNTS, classifier='ncm')
+    evaluate(nearest, samples(pred, target, 'ncm_label'))
+    assert_array_equal(nearest.per_sample['ncm'], pred)
+    evaluate(nearest, samples(pred, target))  # there are no centroids
+    assert set(nearest.per_sample) == {'label'}

@@ -11,6 +11,13 @@ from mmdrl.errors import ConfigError
 from mmdrl.models import ClassCentroids
 
 
+@pytest.fixture(autouse=True, params=['cpu', 'accelerator'])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches are folded in as on the CPU, and as on an accelerator."""
+    if request.param == 'accelerator':
+        monkeypatch.setattr('mmdrl.models.class_moments.is_static', lambda tensor: True)
+
+
 @pytest.fixture
 def epoch(generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.randn(30, 5, generator=generator), torch.randint(0, 3, (30,), generator=generator)

@@ -7,6 +7,14 @@ from torch.testing import assert_close
 
 from mmdrl.models import ClassCentroids
 
+
+@pytest.fixture(autouse=True, params=['cpu', 'accelerator'])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches are folded in as on the CPU, and as on an accelerator."""
+    if request.param == 'accelerator':
+        monkeypatch.setattr('mmdrl.models.class_moments.is_static', lambda tensor: True)
+
+
 MOMENTUM = 0.8
 
 
