@@ -1,0 +1,155 @@
+"""Several trainings at a time, until all are done or time is up."""
+
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import Any, NamedTuple
+
+from mmdrl.errors import ConfigError, MMDRLError
+
+from .plan import Cell
+
+GRACE = 120.0  # seconds in which a training saves what it needs to go on
+
+
+class Outcome(NamedTuple):
+    """What has become of the cells.
+
+    Attributes:
+        done: Those that have ended now.
+        stopped: Those that were broken off and go on when the command is given again, or were not begun.
+        failed: What went wrong, by cell.
+    """
+
+    done: list[Cell]
+    stopped: list[Cell]
+    failed: dict[Cell, MMDRLError]
+
+
+class Processes:
+    """Starts processes, and asks all of them to stop: each saves, so that it can go on."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[Any]] = set()
+        self.are_stopped = threading.Event()
+
+    def start(self, command: Sequence[str], **settings: Any) -> subprocess.Popen[Any]:
+        """``subprocess.Popen`` in a session of its own: Ctrl-C comes by :meth:`stop`, and once."""
+        with self._lock:
+            process: Any = subprocess.Popen(command, start_new_session=True, **settings)
+            process.asked_to_stop = False
+            self._running = {other for other in self._running if other.poll() is None} | {process}
+        if self.are_stopped.is_set():
+            self.stop()
+        return process  # type: ignore[no-any-return]
+
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        """Ask; what has not begun yet is asked when it does."""
+        self.are_stopped.set()
+        with self._lock:
+            for process in self._running:
+                if process.poll() is None and (not process.asked_to_stop or number == signal.SIGKILL):  # type: ignore[attr-defined]
+                    process.asked_to_stop = True  # type: ignore[attr-defined]
+                    os.killpg(process.pid, number)
+
+
+def run_cells(
+    cells: Sequence[Cell],
+    train: Callable[[Cell, int | None, Callable[..., Any]], bool],
+    places: Sequence[int | None],
+    minutes: float | None,
+    tell: Callable[[str], None],
+) -> Outcome:
+    """Train cells in their order, as many at a time as there are places.
+
+    Args:
+        cells: What to train.
+        train: Trains a cell at a place with a function that starts processes; whether it has come to its end.
+        places: Number of the GPU of each place, ``None``: the CPU.
+        minutes: After which no training is begun, and those that run save and end; ``None``: no bound.
+        tell: Takes a line for whoever watches.
+    """
+    processes, free = Processes(), SimpleQueue[int | None]()
+    for place in places:
+        free.put(place)
+    outcome = Outcome([], [], {})
+    lock = threading.Lock()
+
+    def work(cell: Cell) -> None:
+        if processes.are_stopped.is_set():
+            outcome.stopped.append(cell)
+            return
+        place, began = free.get(), time.monotonic()
+        try:
+            tell(f'{cell.name}: begun')
+            ended = train(cell, place, processes.start)
+        except MMDRLError as error:
+            with lock:
+                outcome.failed[cell] = error
+            tell(f'{cell.name}: {error}')
+        else:
+            (outcome.done if ended else outcome.stopped).append(cell)
+            tell(f'{cell.name}: {"done" if ended else "stopped"} after {(time.monotonic() - began) / 60:.1f} minutes')
+        finally:
+            free.put(place)
+
+    timer = threading.Timer(minutes * 60, processes.stop) if minutes is not None else None
+    with ThreadPoolExecutor(len(places)) as pool:
+        waiting = [pool.submit(work, cell) for cell in cells]
+        if timer is not None:
+            timer.daemon = True
+            timer.start()
+        try:
+            for future in waiting:
+                future.result()
+        except BaseException:  # Ctrl-C: what runs saves first
+            tell('Stopping: what runs saves, and goes on when the command is given again.')
+            processes.stop()
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+    return outcome
+
+
+def places_for(device: str, jobs: int | None, threads: int, memory: float) -> list[int | None]:
+    """A place for each training that runs at a time: as many as fit, unless so many are asked for.
+
+    Args:
+        device: ``'cpu'``, ``'cuda'``, or ``'auto'``: a GPU, if there is any.
+        jobs: How many; ``None``: as the cores and the memory of the GPUs allow.
+        threads: Of each.
+        memory: GiB of a GPU that one takes.
+
+    Raises:
+        ConfigError: If there is no GPU, or not one fits.
+    """
+    cores = max(1, (os.cpu_count() or 1) // threads)
+    free = [] if device == 'cpu' else _free_memory()
+    if device == 'cpu' or (device == 'auto' and not free):
+        return [None] * (jobs or cores)
+    if not free:
+        raise ConfigError('Expected a GPU for --device cuda, nvidia-smi finds none. Use --device cpu.')
+    fitting = [gpu for turn in range(cores) for gpu, gibibytes in enumerate(free) if gibibytes >= memory * (turn + 1)]
+    if jobs is not None:
+        return [place % len(free) for place in range(jobs)]
+    if not fitting:
+        raise ConfigError(f'Expected {memory:g} GiB free on a GPU, got {max(free):.1f}. Free it, or lower --memory.')
+    return list(fitting[:cores])
+
+
+def _free_memory() -> list[float]:
+    """GiB that are free on each GPU, as far as this process may see them."""
+    if shutil.which('nvidia-smi') is None:
+        return []
+    query = ['nvidia-smi', '--query-gpu=memory.free', '--format=csv,noheader,nounits']
+    told = subprocess.run(query, capture_output=True, text=True, check=False)
+    return [float(line) / 1024 for line in told.stdout.split()] if told.returncode == 0 else []
