@@ -63,7 +63,7 @@ def train(args: argparse.Namespace) -> None:
     outcome = run_cells(waiting, partial(train_cell, plan, places), where, args.minutes, partial(print, flush=True))
     print(f'{len(outcome.done)} done, {len(outcome.stopped)} to go on with, {len(outcome.failed)} failed.')
     if outcome.failed:
-        sys.exit(f'error: {", ".join(cell.name for cell in outcome.failed)} failed: see above.')
+        sys.exit(f'error: {", ".join(outcome.failed)} failed: see above.')
 
 
 def report(check: bool) -> None:

@@ -27,7 +27,8 @@ def with_epochs(cfg: Config, epochs: int) -> Config:
     if not isinstance(before, int):
         raise ConfigError(f'Expected a config with train_cfg.max_epochs to stretch, got {cfg.get("train_cfg")}.')
     cfg.train_cfg.max_epochs = epochs
-    _stretch(cfg.get('param_scheduler'), before, epochs)
+    if cfg.get('param_scheduler'):
+        cfg.param_scheduler = _stretched(cfg.param_scheduler, before, epochs)
     stages = ((cfg.get('default_hooks') or {}).get('stages') or {}).get('stages') or []
     if len(stages) > epochs:
         raise ConfigError(f'Expected at least one epoch for each of {len(stages)} stages, got {epochs} epochs in all.')
@@ -37,13 +38,14 @@ def with_epochs(cfg: Config, epochs: int) -> Config:
         begin, left = end, len(stages) - number - 1
         end = min(max(round(sum(lengths[: number + 1]) * epochs / before), begin + 1), epochs - left)
         stage['epochs'] = end - begin
-        _stretch(stage.get('param_scheduler'), lengths[number], end - begin)
+        if stage.get('param_scheduler'):
+            stage['param_scheduler'] = _stretched(stage['param_scheduler'], lengths[number], end - begin)
     return cfg
 
 
-def _stretch(schedule: Any, before: int, after: int) -> None:
-    """Move the boundaries of schedulers by epoch, in place."""
-    parts = schedule if isinstance(schedule, Sequence) else [schedule] if schedule else []
+def _stretched(schedule: Any, before: int, after: int) -> list[Any]:
+    """Schedulers with the boundaries of those by epoch moved; without one that has no epoch left."""
+    parts = schedule if isinstance(schedule, Sequence) else [schedule]
     place = _places(parts, before, after)
     for part in parts:
         begin = part.get('begin', 0)
@@ -56,6 +58,7 @@ def _stretch(schedule: Any, before: int, after: int) -> None:
         for key in ('begin', 'end'):
             if key in part:
                 part[key] = place(part[key])
+    return [part for part in parts if part.get('begin', 0) < part.get('end', after + 1)]
 
 
 def _places(parts: Sequence[Mapping[str, Any]], before: int, after: int) -> Callable[[int], int]:

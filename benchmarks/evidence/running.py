@@ -24,12 +24,12 @@ class Outcome(NamedTuple):
     Attributes:
         done: Those that have ended now.
         stopped: Those that were broken off and go on when the command is given again, or were not begun.
-        failed: What went wrong, by cell.
+        failed: What went wrong, by the name of the cell.
     """
 
     done: list[Cell]
     stopped: list[Cell]
-    failed: dict[Cell, MMDRLError]
+    failed: dict[str, MMDRLError]
 
 
 class Processes:
@@ -92,7 +92,7 @@ def run_cells(
             ended = train(cell, place, processes.start)
         except MMDRLError as error:
             with lock:
-                outcome.failed[cell] = error
+                outcome.failed[cell.name] = error
             tell(f'{cell.name}: {error}')
         else:
             (outcome.done if ended else outcome.stopped).append(cell)
