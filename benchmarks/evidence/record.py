@@ -13,8 +13,8 @@ from mmdrl.errors import DataError
 from .cells import config_hash
 from .plan import Cell, Plan
 
-MADE_WITH = (
-    'command', 'git', 'python', 'platform', 'cpu', 'devices', 'processes', 'threads', 'deterministic', 'versions',
+MADE_WITH = (  # no command: it has the paths of a machine
+    'git', 'python', 'platform', 'cpu', 'devices', 'processes', 'threads', 'deterministic', 'versions',
     'total_batch_size',
 )  # fmt: skip
 SHOTS = ('all', 'many', 'medium', 'few')

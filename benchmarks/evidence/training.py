@@ -1,11 +1,14 @@
 """One training of a plan: config, ``tools/train.py`` in a process of its own, a look at the network, the record."""
 
+import fcntl
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,30 +87,33 @@ def train(plan: Plan, places: Places, cell: Cell, gpu: int | None, start: Callab
     _note(folder, config_hash(cfg))
     file = folder.parent / 'configs' / cell.name / f'{cell.row.name}.py'
     file.parent.mkdir(parents=True, exist_ok=True)
-    placed = _placed(cfg, places.data, folder)
-    placed.dump(str(file))
-    if not (folder / 'results.json').is_file():
-        command = [
-            ROOT / 'tools/train.py',
-            file,
-            '--gpus',
-            '0' if gpu is None else '1',
-            '--work-dir',
-            folder,
-            '--resume',
-        ]
-        if not _run(command, folder.parent / f'{cell.name}.log', places, gpu, start):
-            return False
-    insight = None
-    if places.with_insight:
-        found = folder / 'insight.json'
-        if not found.is_file():
-            command = [ROOT / 'benchmarks/evidence/insight.py', folder, '--out', found]
-            if not _run(command, folder.parent / f'{cell.name}.log', places, gpu, start):
+    found = folder / 'insight.json'
+    with _alone(folder) as lock:
+        run = partial(_run, log=folder.parent / f'{cell.name}.log', places=places, gpu=gpu, start=start, lock=lock)
+        if not (folder / 'results.json').is_file():
+            _placed(cfg, places.data, folder).dump(str(file))
+            gpus = '0' if gpu is None else '1'
+            if not run([ROOT / 'tools/train.py', file, '--gpus', gpus, '--work-dir', folder, '--resume']):
                 return False
-        insight = json.loads(found.read_text())
-    write_record(record_path(places.out, plan, cell), plan, cell, cfg, folder, insight)
+        look = [ROOT / 'benchmarks/evidence/insight.py', folder, '--out', found]
+        if places.with_insight and not found.is_file() and not run(look):
+            return False
+        insight = json.loads(found.read_text()) if found.is_file() else None
+        write_record(record_path(places.out, plan, cell), plan, cell, cfg, folder, insight)
     return True
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[int]:
+    """Nobody else trains in a work folder meanwhile, not even a process that an earlier command has left behind."""
+    with (folder / 'lock').open('w') as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataError(
+                f'Expected nobody to train in {folder}, another process does. Wait for its end, or end it.'
+            ) from None
+        yield lock.fileno()
 
 
 def _placed(cfg: Config, data: Path, folder: Path) -> Config:
@@ -133,7 +139,12 @@ def _note(folder: Path, trained: str) -> None:
 
 
 def _run(
-    command: list[Any], log: Path, places: Places, gpu: int | None, start: Callable[..., subprocess.Popen[str]]
+    command: list[Any],
+    log: Path,
+    places: Places,
+    gpu: int | None,
+    start: Callable[..., subprocess.Popen[str]],
+    lock: int,
 ) -> bool:
     """Run a program of the project to its end; its lines go to the log. False if it was asked to stop."""
     paths = [str(ROOT / 'benchmarks'), os.environ.get('PYTHONPATH', '')]
@@ -141,10 +152,9 @@ def _run(
     environment['OMP_NUM_THREADS'] = str(places.threads)
     if gpu is not None:
         environment['CUDA_VISIBLE_DEVICES'] = str(gpu)
+    words = [sys.executable, '-W', 'ignore', *map(str, command)]
     with log.open('a', encoding='utf-8') as lines:
-        process = start(
-            [sys.executable, '-W', 'ignore', *map(str, command)], stdout=lines, stderr=lines, env=environment
-        )
+        process = start(words, stdout=lines, stderr=lines, env=environment, pass_fds=(lock,))
         status = process.wait()
     if getattr(process, 'asked_to_stop', False) and status != 0:
         return False
