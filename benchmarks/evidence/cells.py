@@ -37,6 +37,8 @@ def cell_config(plan: Plan, row: Row, seed: int, root: Path) -> Config:
         cfg = with_epochs(cfg, row.epochs)
     epochs = cfg.train_cfg.max_epochs
     cfg.train_cfg.val_interval = row.every or epochs
+    if 'summary' in cfg.default_hooks:
+        cfg.default_hooks.summary.figures = False  # they are drawn from the records
     if plan.split == 'holdout':
         _hold_out(cfg, plan.holdout_per_class)
     for key, value in row.options.items():

@@ -58,7 +58,7 @@ def write_record(path: Path, plan: Plan, cell: Cell, cfg: Config, folder: Path, 
 
 
 def record(plan: Plan, cell: Cell, cfg: Config, run: RunRecord, insight: Any) -> dict[str, Any]:
-    """Content of a record, by the keys that CONTRIBUTING.md explains."""
+    """Content of a record, by the keys that docs/howto/accuracy.md explains."""
     results = run.results
     return dict(
         plan=plan.name,
