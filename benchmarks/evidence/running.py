@@ -82,21 +82,24 @@ def run_cells(
     outcome = Outcome([], [], {})
     lock = threading.Lock()
 
+    def say(line: str) -> None:
+        with lock:
+            tell(line)
+
     def work(cell: Cell) -> None:
         if processes.are_stopped.is_set():
             outcome.stopped.append(cell)
             return
         place, began = free.get(), time.monotonic()
         try:
-            tell(f'{cell.name}: begun')
+            say(f'{cell.name}: begun')
             ended = train(cell, place, processes.start)
         except MMDRLError as error:
-            with lock:
-                outcome.failed[cell.name] = error
-            tell(f'{cell.name}: {error}')
+            outcome.failed[cell.name] = error
+            say(f'{cell.name}: {error}')
         else:
             (outcome.done if ended else outcome.stopped).append(cell)
-            tell(f'{cell.name}: {"done" if ended else "stopped"} after {(time.monotonic() - began) / 60:.1f} minutes')
+            say(f'{cell.name}: {"done" if ended else "stopped"} after {(time.monotonic() - began) / 60:.1f} minutes')
         finally:
             free.put(place)
 
@@ -110,7 +113,7 @@ def run_cells(
             for future in waiting:
                 future.result()
         except BaseException:  # Ctrl-C: what runs saves first
-            tell('Stopping: what runs saves, and goes on when the command is given again.')
+            say('Stopping: what runs saves, and goes on when the command is given again.')
             processes.stop()
             pool.shutdown(wait=True, cancel_futures=True)
             raise

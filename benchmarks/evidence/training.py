@@ -150,8 +150,7 @@ def _run(
     paths = [str(ROOT / 'benchmarks'), os.environ.get('PYTHONPATH', '')]
     environment = {**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, paths))}
     environment['OMP_NUM_THREADS'] = str(places.threads)
-    if gpu is not None:
-        environment['CUDA_VISIBLE_DEVICES'] = str(gpu)
+    environment['CUDA_VISIBLE_DEVICES'] = '' if gpu is None else str(gpu)
     words = [sys.executable, '-W', 'ignore', *map(str, command)]
     with log.open('a', encoding='utf-8') as lines:
         process = start(words, stdout=lines, stderr=lines, env=environment, pass_fds=(lock,))
