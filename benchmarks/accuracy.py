@@ -69,8 +69,9 @@ def train(args: argparse.Namespace) -> None:
 def report(check: bool) -> None:
     """Make the pages, or say which are out of date."""
     from evidence.report import write_report
+    from evidence.understanding import write as write_understanding
 
-    pages = write_report(ROOT, check)
+    pages = write_report(ROOT, check) + write_understanding(ROOT, check)
     if check and pages:
         sys.exit(f'error: {", ".join(pages)}: out of date. Run python benchmarks/accuracy.py --report')
     for page in pages:

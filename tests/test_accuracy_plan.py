@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from command import ROOT
 from mmengine.config import Config
+from mmengine.registry import PARAM_SCHEDULERS
 
 from mmdrl.errors import ConfigError
 
@@ -110,7 +112,7 @@ def test_option_that_does_not_fit_and_config_that_is_not_there_are_told(tmp_path
 
 def cosine(epochs: int) -> Config:
     schedule = [
-        dict(type='LinearLR', begin=0, end=5, by_epoch=True),
+        dict(type='LinearLR', start_factor=0.2, begin=0, end=5, by_epoch=True),
         dict(type='CosineAnnealingLR', begin=5, end=epochs, T_max=epochs - 5, by_epoch=True),
     ]
     return Config(dict(train_cfg=dict(max_epochs=epochs), param_scheduler=schedule))
@@ -123,10 +125,26 @@ def test_longer_training_keeps_the_warm_up_and_moves_the_end():
     assert cfg.param_scheduler[1].T_max == 395
 
 
-def test_shorter_training_shortens_the_warm_up_to_one_epoch_at_least():
+def test_shorter_training_shortens_the_warm_up_to_two_epochs_at_least():
     cfg = with_epochs(cosine(200), 20)
-    assert [(part.begin, part.end) for part in cfg.param_scheduler] == [(0, 1), (1, 20)]
-    assert cfg.param_scheduler[1].T_max == 19
+    assert [(part.begin, part.end) for part in cfg.param_scheduler] == [(0, 2), (2, 20)]
+    assert cfg.param_scheduler[1].T_max == 18
+
+
+@pytest.mark.parametrize('epochs', [1, 2, 3, 15, 20, 200, 400])
+def test_full_rate_is_reached_and_the_end_is_that_of_the_recipe(epochs):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    parts = with_epochs(cosine(200), epochs).param_scheduler
+    schedulers = [PARAM_SCHEDULERS.build(dict(part, optimizer=optimizer)) for part in parts]
+    rates = []
+    for _ in range(epochs):
+        rates.append(optimizer.param_groups[0]['lr'])
+        for scheduler in schedulers:
+            scheduler.step()
+    assert max(rates) == pytest.approx(0.1)
+    assert rates.index(max(rates)) <= 4  # the fifth epoch at the latest
+    if epochs >= 15:  # over a few epochs a cosine is a step
+        assert optimizer.param_groups[0]['lr'] < 0.02 * 0.1
 
 
 def test_same_number_of_epochs_changes_nothing():
@@ -158,4 +176,4 @@ def test_fewer_epochs_than_stages_and_training_by_iterations_are_refused():
 
 
 def test_scheduler_without_an_epoch_left_is_left_out():
-    assert [part.type for part in with_epochs(cosine(200), 1).param_scheduler] == ['LinearLR']
+    assert [part.type for part in with_epochs(cosine(200), 1).param_scheduler] == ['CosineAnnealingLR']

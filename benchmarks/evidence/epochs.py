@@ -13,7 +13,8 @@ def with_epochs(cfg: Config, epochs: int) -> Config:
     """A copy of a config in which schedule and stages fill so many epochs.
 
     Every boundary of the schedule and of the stages keeps its share of the training, rounded to whole epochs; each
-    stage keeps one epoch at least. A linear warm-up at the beginning keeps its length where training gets longer.
+    stage keeps one epoch at least. A linear warm-up at the beginning keeps its length where training gets longer, two
+    epochs where it gets shorter, or it goes: MMEngine's of a single epoch ends before it has reached the full rate.
 
     Args:
         cfg: Trained by epochs.
@@ -64,7 +65,7 @@ def _stretched(schedule: Any, before: int, after: int) -> list[Any]:
 def _places(parts: Sequence[Mapping[str, Any]], before: int, after: int) -> Callable[[int], int]:
     """Where an epoch of the old schedule lies in the new one: linear on either side of the end of the warm-up."""
     warm_up = max((p['end'] for p in parts if p['type'] == 'LinearLR' and not p.get('begin') and 'end' in p), default=0)
-    kept = warm_up if after >= before else max(1, round(warm_up * after / before)) if warm_up else 0
+    kept = warm_up if after >= before else max(2, round(warm_up * after / before)) if warm_up and after > 2 else 0
 
     def place(epoch: int) -> int:
         if epoch <= warm_up:
