@@ -89,8 +89,8 @@ def picture(measured: MeasuredPlan, kind: str) -> str:
     rows = sum(bool(row.cells) for row in measured.rows)
     methods = f'{rows} method{"s" * (rows > 1)}'
     what = {
-        'accuracy': f'Four panels, all, many-, medium- and few-shot accuracy: a mark for the mean of each '
-        f'of {methods}, a bar for its standard deviation and a small ring for each seed.',
+        'accuracy': f'Four panels, all, many-, medium- and few-shot accuracy of {methods}: a mark for the mean, a bar '
+        'for the standard deviation and a small ring for each seed.',
         'accuracy_curves': f'Training losses of {methods} over the epochs, a line of panels for each group of '
         'methods; beside them accuracy on the way, where it was measured.',
     }[kind]

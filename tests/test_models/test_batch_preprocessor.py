@@ -205,3 +205,16 @@ def test_scores_without_the_number_of_classes_are_refused() -> None:
 def test_steps_that_do_not_exist_are_refused() -> None:
     with pytest.raises((ConfigError, KeyError), match='BatchTurn'):
         make(augments=[dict(type='mmdrl.BatchTurn')])
+
+
+def test_compiled_step_gets_the_pixels_of_an_eager_one() -> None:
+    steps = [
+        dict(type='mmdrl.BatchCrop', size=8, padding=2),
+        dict(type='mmdrl.BatchFlip', prob=0.5),
+        dict(type='mmdrl.BatchAutoAugment', policy='cifar10'),
+        dict(type='mmdrl.BatchCutout', length=4),
+    ]
+    preprocessor = make(augments=steps, **STATISTICS, to_rgb=True)
+    compiled = torch.compile(lambda batch: preprocessor(batch, True)['inputs'] * 2, backend='aot_eager')
+    pixels = images(3, 12, 12)
+    assert_close(compiled(whole(pixels)), preprocessor(whole(pixels), True)['inputs'] * 2, rtol=0, atol=1e-6)

@@ -6,6 +6,7 @@ its copy.
 """
 
 from pathlib import Path
+from typing import Any
 
 from sphinx.application import Sphinx
 
@@ -22,6 +23,12 @@ def write_pages(app: Sphinx) -> None:
     pages.delete_others()
 
 
+def fold_sidebar(app: Sphinx, name: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Show in the sidebar of a page its own branch alone: all components on every page are most of a build's time."""
+    whole = context['toctree']
+    context['toctree'] = lambda **settings: whole(**settings | dict(collapse=True))
+
+
 def setup(app: Sphinx) -> dict[str, object]:
     """Connect to Sphinx."""
     app.connect('builder-inited', write_pages)
@@ -30,4 +37,5 @@ def setup(app: Sphinx) -> dict[str, object]:
     app.connect('autodoc-process-signature', docstrings.name_array_like, priority=600)
     app.connect('build-finished', files.copy_whole_pages)
     app.connect('missing-reference', references.resolve)
+    app.connect('html-page-context', fold_sidebar, priority=400)  # before the theme asks for it
     return {'version': '1', 'parallel_read_safe': True, 'parallel_write_safe': True}

@@ -98,6 +98,7 @@ class BatchDataPreprocessor(ClsDataPreprocessor):
         return images, samples.replaced(scores=scores)
 
 
+@torch.compiler.disable  # random numbers of each image come from NumPy: nothing that a graph is made of
 def augmented(images: Any, augments: BatchAugmentation, seeds: Tensor | None = None) -> Tensor:
     """Images that an augmentation has changed, ``(B, C, h, w)``, uint8.
 
