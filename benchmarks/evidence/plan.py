@@ -1,7 +1,7 @@
 """What is to be trained: a table of methods, each over several seeds, read from a YAML file.
 
 Keys of a plan: ``title``, ``text``, ``budget``, ``split``, ``holdout_per_class``, ``rows``; for all rows or for one:
-``options``, ``epochs``, ``every``, ``seeds``. What each means: ``docs/howto/accuracy.md``; examples: ``benchmarks/plans``.
+``options``, ``epochs``, ``every``, ``seeds``. ``docs/howto/accuracy.md`` explains them.
 """
 
 import re
