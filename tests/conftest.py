@@ -1,11 +1,17 @@
 """Fixtures shared by all tests: every random number comes from one of these seeded generators."""
 
+import faulthandler
+import os
+import sys
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import torch
 from forks import Forks
+
+# Seconds that a session has to end after its last test. pytest-timeout watches the tests alone.
+TIME_TO_END = 120
 
 
 @pytest.fixture
@@ -32,3 +38,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with slow tests come first: of several workers none is then left alone with them at the end."""
     slow = {item.path for item in items if item.get_closest_marker('slow')}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    """A session that does not end tells what all its threads do, and is ended."""
+    with session.config.pluginmanager.getplugin('capturemanager').global_and_fixture_disabled():
+        screen = os.dup(sys.__stderr__.fileno())
+    faulthandler.dump_traceback_later(TIME_TO_END, exit=True, file=screen)
+    yield
+    if hasattr(session.config, 'workerinput'):  # one of several, which waits for the others
+        faulthandler.cancel_dump_traceback_later()

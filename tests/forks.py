@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 TESTS = Path(__file__).parent
@@ -51,7 +52,19 @@ class Forks:
         assert statuses == [0] * count, said
         return said
 
-    def close(self) -> None:
-        """Let it end."""
-        if self._starter is not None:
-            self._starter.communicate()
+    def close(self, timeout: float = 30) -> None:
+        """Tell it to end, and wait for that.
+
+        The end of its input would not tell it: forks of the tests, as the workers of data loaders, may hold that open.
+
+        Args:
+            timeout: Seconds after which it is killed.
+        """
+        if self._starter is None:
+            return
+        with suppress(BrokenPipeError), self._starter as starter:
+            print('end', file=starter.stdin, flush=True)
+            try:
+                starter.wait(timeout)
+            except subprocess.TimeoutExpired:
+                starter.kill()

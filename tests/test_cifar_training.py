@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from command import ROOT, tool
 from miniature_cifar import noise, write_arrays, write_pickles
+from refusals import command
 
 pytestmark = pytest.mark.slow
 
@@ -58,9 +59,9 @@ def test_two_iterations_of_training(
 def test_missing_data_are_named_before_training(tmp_path: Path) -> None:
     config = tmp_path / 'mine.py'
     config.write_text(CONFIG.format(root=ROOT, num_classes=100, ratio=100))
-    answer = tool('train', config, '--gpus', 0, cwd=tmp_path)
-    assert answer.returncode == 1
-    last = answer.stdout.strip().splitlines()[-1]
+    status, text = command('train', config, '--gpus', 0, cwd=tmp_path)
+    assert status == 1
+    last = text.strip().splitlines()[-1]
     assert last.startswith('error: ')
     for words in ('data/cifar/cifar100_train.npz', 'data/cifar/cifar-100-python', 'prepare_data.py cifar100'):
         assert words in last

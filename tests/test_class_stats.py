@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command import ROOT, mim, run, tool
+from refusals import command
 
 from mmdrl.datasets.label_files import read_labels
 from mmdrl.engine.class_sources import source_counts, source_groups
@@ -177,12 +178,11 @@ def test_mim_runs_the_tool_and_edges_move_the_groups(sources, tmp_path):
     assert 'few classes     │       1' in answer.stdout
 
 
-@pytest.mark.slow
 def test_mistake_ends_in_a_sentence(tmp_path):
-    answer = tool('analysis/class_stats', 'nowhere.txt', '--out', 'a.png', cwd=tmp_path)
-    assert answer.returncode == 1
-    assert answer.stdout.splitlines()[-1] == 'error: There is no file nowhere.txt.'  # hosts print lines of their own
-    assert 'Traceback' not in answer.stdout
+    status, text = command('analysis/class_stats', 'nowhere.txt', '--out', 'a.png', cwd=tmp_path)
+    assert status == 1
+    assert text.splitlines()[-1] == 'error: There is no file nowhere.txt.'  # hosts print lines of their own
+    assert 'Traceback' not in text
     assert not (tmp_path / 'a.png').exists()
 
 
@@ -212,9 +212,9 @@ def test_setting_that_cannot_work_is_refused(sources, tmp_path, monkeypatch, cha
 @pytest.mark.slow
 def test_full_disk_keeps_the_numbers_of_before(sources, tmp_path):
     (tmp_path / 'numbers.json').write_text('before')
-    command = f'trap "" XFSZ; ulimit -f 0; exec {sys.executable} -W ignore "$@"'
+    script = f'trap "" XFSZ; ulimit -f 0; exec {sys.executable} -W ignore "$@"'
     answer = run(
-        *('bash', '-c', command, '-', ROOT / 'tools/analysis/class_stats.py', sources['npy']),
+        *('bash', '-c', script, '-', ROOT / 'tools/analysis/class_stats.py', sources['npy']),
         *('--json', 'numbers.json'),
         cwd=tmp_path,
         PYTHONUNBUFFERED='1',

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from command import ROOT, SHORT_DIGITS, mim, tool
+from refusals import command
 
 CONFIG = ROOT / 'configs/drl_r8_digits-lt.py'
 pytestmark = pytest.mark.slow
@@ -81,11 +82,14 @@ def test_mim_runs_the_tool_with_an_option_of_the_config(checkpoint: Path, tmp_pa
         (['{0}', '--out', '.'], 'error: Expected --out to name a file, got the folder .'),
     ],
 )
-def test_mistake_ends_in_a_sentence(checkpoint: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
+def test_mistake_ends_in_a_sentence(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
     before = checkpoint.read_bytes()
     words = [word.format(checkpoint) for word in arguments]
-    answer = tool('analysis/rebalance', CONFIG, *words, cwd=tmp_path, CUDA_VISIBLE_DEVICES='')
-    assert answer.returncode == 1
-    assert answer.stdout.splitlines()[-1].startswith(message.format(checkpoint))
-    assert 'Traceback' not in answer.stdout
+    status, text = command('analysis/rebalance', CONFIG, *words, cwd=tmp_path)
+    assert status == 1
+    assert text.splitlines()[-1].startswith(message.format(checkpoint))
+    assert 'Traceback' not in text
     assert checkpoint.read_bytes() == before

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from browser import Visit, visit
 from command import tool
+from refusals import command
 from run_folders import write_run
 
 from mmdrl.engine.report import write_report
@@ -174,9 +175,9 @@ def test_tool_writes_where_it_says_or_ends_in_a_sentence(tmp_path: Path) -> None
     assert done.returncode == 0, done.stdout
     assert 'Report: work_dirs/report/report.html' in done.stdout
     assert (tmp_path / 'work_dirs/report/report.html').read_text().count('unfinished (run)</td>') == 1
-    failed = tool('analysis/report', 'nowhere', cwd=tmp_path)
-    assert failed.returncode == 1
-    assert failed.stdout.strip().startswith('error: Expected the work folder of a run, found no folder nowhere')
+    status, text = command('analysis/report', 'nowhere', cwd=tmp_path)
+    assert status == 1
+    assert text.strip().startswith('error: Expected the work folder of a run, found no folder nowhere')
 
 
 def _without_texts(page: Path) -> str:

@@ -11,6 +11,7 @@ import torch
 from command import ROOT, benchmark, mim, tool
 from digits_run import short_config, train
 from mmengine.config import Config
+from refusals import command
 from rich.console import Console
 
 from mmdrl.engine.representation import (
@@ -370,13 +371,9 @@ def test_mim_runs_the_tool(run: Path, checkpoint: Path, tmp_path: Path) -> None:
 )
 def test_mistake_ends_in_a_sentence(checkpoint: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
     before = checkpoint.read_bytes()
-    words = [word.format(checkpoint) for word in arguments]
-    answer = tool(
-        *('analysis/representation', ROOT / 'configs/drl_r8_digits-lt.py', *words),
-        cwd=tmp_path,
-        CUDA_VISIBLE_DEVICES='',
-    )
-    assert answer.returncode == 1
-    assert answer.stdout.splitlines()[-1].startswith(message.format(checkpoint))
-    assert 'Traceback' not in answer.stdout
+    words = [ROOT / 'configs/drl_r8_digits-lt.py', *(word.format(checkpoint) for word in arguments)]
+    status, text = command('analysis/representation', *words, cwd=tmp_path)
+    assert status == 1
+    assert text.splitlines()[-1].startswith(message.format(checkpoint))
+    assert 'Traceback' not in text
     assert checkpoint.read_bytes() == before

@@ -1,6 +1,8 @@
 """One seed gives one result on the CPU, to the last bit; files of numbers say what they were computed with."""
 
+import gc
 import json
+import multiprocessing
 import os
 import re
 import subprocess
@@ -27,7 +29,7 @@ MADE_WITH = set(describe_environment())
 # What differs between runs of one seed: times, and names that begin with one.
 OF_THE_TIME = {'time', 'data_time', 'train_seconds', 'log_folders', 'memory', 'made_with', 'experiment_name', 'cfg'}
 OF_THE_TIME |= {'command', 'checkpoint', 'run', 'last_ckpt', 'eta'}
-OF_THE_TIME |= {'git'}  # somebody may work in the checkout meanwhile
+OF_THE_TIME |= {'git', 'mmengine_version'}  # both name the commit: somebody may work in the checkout meanwhile
 
 
 def traces(folder: Path) -> dict[str, Any]:
@@ -80,6 +82,8 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_seed_says_all_of_a_run_and_workers_and_hash_seed_say_nothing(tmp_path: Path, first: Path) -> None:
     workers = {f'{name}_dataloader.num_workers': 2 for name in ('train', 'val')}
     run(tmp_path / 'workers', **workers, **{name.replace('num', 'persistent'): True for name in workers})
+    gc.collect()  # the runner is gone, but its parts refer to each other
+    assert multiprocessing.active_children() == [], 'workers outlive the runner'
     assert [*differing(traces(first), traces(tmp_path / 'workers'))] == []
     script = [sys.executable, '-W', 'ignore', ROOT / 'tests/worker_reproducible.py', tmp_path / 'hashed']
     environment = {**os.environ, 'PYTHONHASHSEED': '4294967295'}

@@ -131,7 +131,6 @@ def test_killed_iterations_go_on_bit_for_bit(tmp_path: Path) -> None:
 TWO: dict[str, Any] = {'train_dataloader.num_batch_per_epoch': 10}
 
 
-@pytest.mark.host
 @pytest.mark.distributed
 def test_two_processes_go_on_with_what_both_have_gathered(tmp_path: Path) -> None:
     """Centroid sums, batch statistics that differ inside an epoch, and gradients that wait for a step.

@@ -1,6 +1,7 @@
 """Starts scripts as torchrun would, but by ``fork``: what they need is imported once, which takes most of their time.
 
 Reads one JSON object per line, starts the processes that it asks for, and answers with one line: their exit statuses.
+It ends at the line ``end``.
 
 - ``script``, ``arguments``: what each process runs;
 - ``count``: how many, who find each other through the environment, as those of torchrun do;
@@ -85,7 +86,7 @@ def statuses_of(numbers: list[int], timeout: float) -> list[int]:
                     end = min(end, time.monotonic() + 15)
         if time.monotonic() > end:
             for number in set(numbers) - set(found):
-                os.kill(number, signal.SIGKILL)
+                os.killpg(number, signal.SIGKILL)  # and what they have forked
             end = float('inf')
         time.sleep(0.01)
     return [found[number] for number in numbers]
@@ -103,6 +104,8 @@ if __name__ == '__main__':
     # MMEngine lays the config out by yapf for every checkpoint, most of the time that short runs would take.
     Config.pretty_text = property(lambda self: str(self.to_dict()))
     for line in sys.stdin:
+        if line == 'end\n':
+            break
         job = json.loads(line)
         port = free_port()
         numbers = [start(rank, port, job) for rank in range(job['count'])]

@@ -13,6 +13,7 @@ import torch
 from command import tool
 from digits_run import STAGES, short_config, train
 from mmengine.hooks import Hook
+from refusals import command
 
 from mmdrl.engine.class_radii import class_scalars
 from mmdrl.engine.figures import compare_figures, folder_names, run_figures, write_figures
@@ -223,7 +224,6 @@ def test_runs_get_names_of_their_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.host
 def test_tool_draws_each_run_and_their_comparison(run: tuple[Path, Witness], tmp_path: Path) -> None:
     shutil.copytree(run[0], tmp_path / 'other')
     answer = tool('analysis/figures', run[0], 'other', '--out', 'out', '--format', 'svg', cwd=tmp_path)
@@ -232,8 +232,12 @@ def test_tool_draws_each_run_and_their_comparison(run: tuple[Path, Witness], tmp
         *('work', 'other', 'accuracy_of_runs.svg', 'class_accuracy_of_runs.svg', 'difference_1_2.svg')
     }
     assert {path.stem for path in (tmp_path / 'out/work').glob('*.svg')} == ALL
-    answer = tool('analysis/compare_runs', 'other', '--out', 'figure.bmp2', cwd=tmp_path)
-    assert answer.stdout.splitlines()[-1] == 'error: Expected --out to end in one of .png, .svg, .pdf, got figure.bmp2.'
-    answer = tool('analysis/figures', 'nothing', cwd=tmp_path)
-    assert (answer.returncode, 'Traceback' in answer.stdout) == (1, False)
-    assert answer.stdout.splitlines()[-1].startswith('error: Expected the work folder of a run')
+
+
+def test_mistake_ends_in_a_sentence(run: tuple[Path, Witness], tmp_path: Path) -> None:
+    shutil.copytree(run[0], tmp_path / 'other')
+    _, text = command('analysis/compare_runs', 'other', '--out', 'figure.bmp2', cwd=tmp_path)
+    assert text.splitlines()[-1] == 'error: Expected --out to end in one of .png, .svg, .pdf, got figure.bmp2.'
+    status, text = command('analysis/figures', 'nothing', cwd=tmp_path)
+    assert (status, 'Traceback' in text) == (1, False)
+    assert text.splitlines()[-1].startswith('error: Expected the work folder of a run')
