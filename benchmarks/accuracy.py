@@ -7,6 +7,7 @@ alone, for all plans.
 """
 
 import argparse
+import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -46,8 +47,9 @@ def parse_args() -> argparse.Namespace:
 
 def train(args: argparse.Namespace) -> None:
     """Train what has no record."""
+    from evidence.devices import places_for
     from evidence.plan import read_plan
-    from evidence.running import places_for, run_cells
+    from evidence.running import run_cells
     from evidence.training import Places, is_recorded
     from evidence.training import train as train_cell
 
@@ -82,6 +84,9 @@ def main(args: argparse.Namespace) -> None:
     """Train or report; what a user can mend ends in a sentence."""
     from mmdrl.errors import MMDRLError
 
+    for number in (signal.SIGTERM, signal.SIGHUP):  # of a job system, of a terminal that closes: trainings save first
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, lambda number, _: sys.exit(128 + number))
     try:
         if args.report:
             report(args.check)

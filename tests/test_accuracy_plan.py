@@ -88,6 +88,8 @@ def test_hash_tells_what_is_trained_but_not_where_nor_with_which_seed(tmp_path):
     first.optim_wrapper.optimizer.lr = 0.051
     assert config_hash(first) != config_hash(second)
     assert re.fullmatch('[0-9a-f]{64}', config_hash(first))
+    second.load_from = 'pretrained.pth'  # other weights to begin with
+    assert config_hash(second) != config_hash(cell_config(plan, la, 1, ROOT))
 
 
 def test_hold_out_shares_no_image_with_the_tail_and_none_with_the_test_set(tmp_path):

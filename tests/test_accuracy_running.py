@@ -12,7 +12,7 @@ from command import ROOT
 from mmdrl.errors import ConfigError, DataError
 
 sys.path.append(str(ROOT / 'benchmarks'))
-from evidence import running
+from evidence import devices, running
 from evidence.plan import Cell, Row
 from evidence.record import best_epoch, recorded_hash, train_curve
 from evidence.training import _alone, _note
@@ -64,26 +64,61 @@ def test_one_that_fails_leaves_the_others_alone():
     def train(cell, place, start):
         if cell is CELLS[1]:
             raise DataError('Its images are gone.')
+        if cell is CELLS[3]:
+            raise OSError('No space left on device')
         return True
 
     said = []
     outcome = running.run_cells(CELLS, train, [None], None, said.append)
-    assert len(outcome.done) == 4
-    assert list(outcome.failed) == ['row-1_0']
+    assert len(outcome.done) == 3
+    assert list(outcome.failed) == ['row-1_0', 'row-3_0']
     assert 'row-1_0: Its images are gone.' in said
+    assert any(line.startswith('row-3_0: ') and 'OSError: No space left on device' in line for line in said)
 
 
-def test_interrupt_asks_what_runs_to_stop_and_is_handed_on():
+def test_one_that_does_not_stop_is_killed(monkeypatch):
+    monkeypatch.setattr(running, 'GRACE', 0.5)
+    began = time.monotonic()
+    outcome = running.run_cells(CELLS[:1], sleeper(60, 'None'), [None], 1 / 60, lambda line: None)
+    assert time.monotonic() - began < 20
+    assert outcome.stopped == CELLS[:1]
+
+
+def test_helpers_of_a_training_live_while_it_saves():
+    """A step that is being compiled, say, is done by processes of torch."""
+    script = """
+import signal, subprocess, sys, time
+helper = subprocess.Popen(['sleep', '60'])
+def save(*_):
+    time.sleep(0.3)
+    lives = helper.poll() is None
+    helper.kill()
+    sys.exit(7 if lives else 8)
+signal.signal(signal.SIGTERM, save)
+print(flush=True)
+time.sleep(60)
+"""
+    processes = running.Processes()
+    process = processes.start([sys.executable, '-S', '-c', script], stdout=subprocess.PIPE)
+    with process:
+        assert process.stdout.readline()
+        processes.stop()
+        assert process.wait() == 7
+
+
+@pytest.mark.parametrize(('number', 'status'), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_ask_what_runs_to_stop_before_the_command_ends(number, status):
     script = f"""
 import sys
 sys.path[:0] = [{str(ROOT / 'benchmarks')!r}, {str(ROOT / 'tests')!r}]
 import signal
+from argparse import Namespace
 signal.signal(signal.SIGINT, signal.default_int_handler)
+import accuracy
 from test_accuracy_running import CELLS, running, sleeper
-try:
-    running.run_cells(CELLS, sleeper(60, 'print("saved", flush=True) or sys.exit(1)'), [None], None, print)
-except KeyboardInterrupt:
-    print('interrupted')
+train = sleeper(60, 'print("saved", flush=True) or sys.exit(1)')
+accuracy.train = lambda args: running.run_cells(CELLS, train, [None], None, print)
+accuracy.main(Namespace(report=False))
 """
     with subprocess.Popen(
         [sys.executable, '-W', 'ignore', '-u', '-c', script], stdout=subprocess.PIPE, text=True
@@ -91,29 +126,43 @@ except KeyboardInterrupt:
         assert run.stdout is not None
         assert 'begun' in run.stdout.readline()
         time.sleep(0.5)
-        run.send_signal(signal.SIGINT)
+        run.send_signal(number)
         said = run.communicate(timeout=30)[0]
     assert 'saved' in said
-    assert said.rstrip().endswith('interrupted')
+    assert run.returncode == status
 
 
 def test_places_follow_cores_and_free_memory(monkeypatch):
-    monkeypatch.setattr(running.os, 'cpu_count', lambda: 8)
-    monkeypatch.setattr(running, '_free_memory', lambda: [10.0, 5.0])
-    assert running.places_for('cpu', None, 2, 3) == [None] * 4
-    assert running.places_for('cuda', None, 1, 3) == [0, 1, 0, 0]  # 3 fit into the first, 1 into the second
-    assert running.places_for('auto', 3, 1, 3) == [0, 1, 0]
-    assert running.places_for('cuda', None, 4, 1) == [0, 1]  # cores for two
+    monkeypatch.setattr(devices, '_cores', lambda: 8)
+    monkeypatch.setattr(devices, '_free_memory', lambda: [10.0, 5.0])
+    assert devices.places_for('cpu', None, 2, 3) == [None] * 4
+    assert devices.places_for('cuda', None, 1, 3) == [0, 1, 0, 0]  # 3 fit into the first, 1 into the second
+    assert devices.places_for('auto', 3, 1, 3) == [0, 1, 0]
+    assert devices.places_for('cuda', None, 4, 1) == [0, 1]  # cores for two
+    assert devices.places_for('cuda', 2, 1, 6) == [0, 0]  # the second has no room
+    assert devices.places_for('cuda', 3, 1, 20) == [0, 1, 0]  # as asked, though none has
     with pytest.raises(ConfigError, match=r'12 GiB free on a GPU, got 10.0'):
-        running.places_for('cuda', None, 1, 12)
-    monkeypatch.setattr(running, '_free_memory', list)
-    assert running.places_for('auto', None, 1, 3) == [None] * 8
+        devices.places_for('cuda', None, 1, 12)
+    monkeypatch.setattr(devices, '_free_memory', list)
+    assert devices.places_for('auto', None, 1, 3) == [None] * 8
     with pytest.raises(ConfigError, match=r'a GPU for --device cuda'):
-        running.places_for('cuda', None, 1, 3)
+        devices.places_for('cuda', None, 1, 3)
+
+
+@pytest.mark.parametrize(
+    ('seen', 'gpu', 'given'),
+    [(None, 1, '1'), ('2,3', 0, '2'), ('2, GPU-5f', 1, 'GPU-5f'), ('2,3', None, ''), (None, None, '')],
+)
+def test_training_is_given_one_of_the_gpus_that_the_command_was_given(monkeypatch, seen, gpu, given):
+    monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
+    if seen is not None:
+        monkeypatch.setenv('CUDA_VISIBLE_DEVICES', seen)
+    assert devices.visible_device(gpu) == given
 
 
 def test_work_folder_is_of_one_config_and_of_one_process_at_a_time(tmp_path):
     folder = tmp_path / 'runs' / 'ce_0'
+    folder.mkdir(parents=True)
     _note(folder, 'a')
     _note(folder, 'a')
     with pytest.raises(DataError, match=r'ce_0 to hold a run of the config as it is now, got that of another'):

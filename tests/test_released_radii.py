@@ -80,6 +80,19 @@ def test_it_is_the_dr_loss_where_all_radii_are_equal_or_labels_are_in_order(rng)
     assert not torch.isclose(faulty(features, targets, centroids, COUNTS), mended(features, targets, centroids, COUNTS))
 
 
+def test_close_features_far_from_zero_keep_their_distances(rng):
+    """As many rows as a batch of the released protocol has, for which a product of matrices would be taken."""
+    labels = torch.arange(32).repeat_interleave(4)
+    centroids = 30 + rng.normal(scale=0.01, size=(32, 64))
+    features = centroids[labels] + rng.normal(scale=0.001, size=(128, 64))
+    features, centroids = torch.tensor(features).float(), torch.tensor(centroids).float()
+    loss = MisplacedRadiiDRLoss(32, radius=dict(type=FreeRadius, init=0.0), temperature=0.01)
+    counts = ClassStatistics(torch.ones(32).long())
+    exact = DRLoss(32, radius=dict(type='mmdrl.SharedRadius', value=0.0), temperature=0.01)
+    expected = exact.double()(features.double(), labels, centroids.double(), counts)
+    assert float(loss(features, labels, centroids, counts)) == pytest.approx(float(expected), rel=1e-3)
+
+
 def test_nearly_all_samples_of_a_class_aware_batch_get_the_radius_of_another_class():
     labels = np.repeat(np.arange(100), 8)
     order = list(ClassAwareSampler(Rows(labels), samples_per_class=4, num_samples=128 * 300, seed=0))

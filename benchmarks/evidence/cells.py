@@ -14,7 +14,7 @@ from .epochs import with_epochs
 from .plan import Plan, Row
 
 # Where a config stands, and what only this machine decides: no part of what is trained.
-_NOT_TRAINED = ('work_dir', 'data_root', 'launcher', 'pin_memory', 'resume', 'load_from')
+_NOT_TRAINED = ('work_dir', 'data_root', 'launcher', 'pin_memory', 'resume')
 
 
 def cell_config(plan: Plan, row: Row, seed: int, root: Path) -> Config:
@@ -51,6 +51,8 @@ def config_hash(cfg: Config) -> str:
     """SHA-256 of what a config trains: the same wherever and with whichever seed it runs."""
     content = cfg.to_dict()
     content['randomness'] = {key: value for key, value in content['randomness'].items() if key != 'seed'}
+    if content.get('load_from') is None:
+        content.pop('load_from', None)  # not to be set is to begin anew, too
     text = json.dumps(_trained(content), sort_keys=True, default=repr)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -12,6 +12,8 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import OPTIM_WRAPPERS
 from torch import nn
 
+from mmdrl.errors import ConfigError
+
 
 @OPTIM_WRAPPERS.register_module()
 class CPUBfloat16OptimWrapper(OptimWrapper):
@@ -19,6 +21,15 @@ class CPUBfloat16OptimWrapper(OptimWrapper):
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """The context of the forward pass: that of ``OptimWrapper``, in bfloat16."""
+        """The context of the forward pass: that of ``OptimWrapper``, in bfloat16.
+
+        Raises:
+            ConfigError: If the model is not on the CPU, where this would train it in float32 without a word.
+        """
+        place = next(model.parameters()).device
+        if place.type != 'cpu':
+            raise ConfigError(
+                f'Expected the model of CPUBfloat16OptimWrapper on the CPU, got {place}. Use --device cpu.'
+            )
         with super().optim_context(model), torch.autocast('cpu', dtype=torch.bfloat16):
             yield

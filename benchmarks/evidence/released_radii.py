@@ -74,7 +74,8 @@ class MisplacedRadiiDRLoss(DRLoss):
             features, labels = gather_rows(features), gather_rows(labels)
         classes = labels.unique()  # (C,)
         is_own = labels == classes[:, None]  # (C, B)
-        distances = torch.cdist(centroids.detach()[classes], features.float())
+        exact = 'donot_use_mm_for_euclid_dist'  # as exact as those of DRLoss: products lose digits of close pairs
+        distances = torch.cdist(centroids.detach()[classes], features.float(), compute_mode=exact)
         margins = is_own * misplaced_radii(labels, self.radius(statistics))
         log_prob = ((distances + margins) / -self.temperature).log_softmax(dim=1)
         by_class = (is_own * log_prob).sum(dim=1) / is_own.sum(dim=1)

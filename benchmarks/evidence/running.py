@@ -1,21 +1,22 @@
 """Several trainings at a time, until all are done or time is up."""
 
 import os
-import shutil
 import signal
 import subprocess
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
-from mmdrl.errors import ConfigError, MMDRLError
+from mmdrl.errors import MMDRLError
 
 from .plan import Cell
 
-GRACE = 120.0  # seconds in which a training saves what it needs to go on
+GRACE = 120.0  # seconds in which a training saves what it needs to go on; whatever runs on is killed
 
 
 class Outcome(NamedTuple):
@@ -29,7 +30,7 @@ class Outcome(NamedTuple):
 
     done: list[Cell]
     stopped: list[Cell]
-    failed: dict[str, MMDRLError]
+    failed: dict[str, Exception]
 
 
 class Processes:
@@ -51,13 +52,21 @@ class Processes:
         return process  # type: ignore[no-any-return]
 
     def stop(self, number: int = signal.SIGTERM) -> None:
-        """Ask; what has not begun yet is asked when it does."""
+        """Ask; what has not begun yet is asked when it does, and what has not ended in :data:`GRACE` is killed."""
         self.are_stopped.set()
         with self._lock:
-            for process in self._running:
-                if process.poll() is None and (not process.asked_to_stop or number == signal.SIGKILL):  # type: ignore[attr-defined]
+            running = [process for process in self._running if process.poll() is None]
+            for process in running:
+                if number == signal.SIGKILL:
+                    with suppress(ProcessLookupError):  # it has ended just now
+                        os.killpg(process.pid, number)
+                elif not process.asked_to_stop:  # type: ignore[attr-defined]
                     process.asked_to_stop = True  # type: ignore[attr-defined]
-                    os.killpg(process.pid, number)
+                    process.send_signal(number)  # alone: its helpers, such as those that compile, it needs to save
+        if running and number != signal.SIGKILL:
+            killing = threading.Timer(GRACE, self.stop, [signal.SIGKILL])
+            killing.daemon = True
+            killing.start()
 
 
 def run_cells(
@@ -94,9 +103,9 @@ def run_cells(
         try:
             say(f'{cell.name}: begun')
             ended = train(cell, place, processes.start)
-        except MMDRLError as error:
+        except Exception as error:  # whatever it is, the others go on
             outcome.failed[cell.name] = error
-            say(f'{cell.name}: {error}')
+            say(f'{cell.name}: {error if isinstance(error, MMDRLError) else traceback.format_exc()}')
         else:
             (outcome.done if ended else outcome.stopped).append(cell)
             say(f'{cell.name}: {"done" if ended else "stopped"} after {(time.monotonic() - began) / 60:.1f} minutes')
@@ -121,38 +130,3 @@ def run_cells(
             if timer is not None:
                 timer.cancel()
     return outcome
-
-
-def places_for(device: str, jobs: int | None, threads: int, memory: float) -> list[int | None]:
-    """A place for each training that runs at a time: as many as fit, unless so many are asked for.
-
-    Args:
-        device: ``'cpu'``, ``'cuda'``, or ``'auto'``: a GPU, if there is any.
-        jobs: How many; ``None``: as the cores and the memory of the GPUs allow.
-        threads: Of each.
-        memory: GiB of a GPU that one takes.
-
-    Raises:
-        ConfigError: If there is no GPU, or not one fits.
-    """
-    cores = max(1, (os.cpu_count() or 1) // threads)
-    free = [] if device == 'cpu' else _free_memory()
-    if device == 'cpu' or (device == 'auto' and not free):
-        return [None] * (jobs or cores)
-    if not free:
-        raise ConfigError('Expected a GPU for --device cuda, nvidia-smi finds none. Use --device cpu.')
-    fitting = [gpu for turn in range(cores) for gpu, gibibytes in enumerate(free) if gibibytes >= memory * (turn + 1)]
-    if jobs is not None:
-        return [place % len(free) for place in range(jobs)]
-    if not fitting:
-        raise ConfigError(f'Expected {memory:g} GiB free on a GPU, got {max(free):.1f}. Free it, or lower --memory.')
-    return list(fitting[:cores])
-
-
-def _free_memory() -> list[float]:
-    """GiB that are free on each GPU, as far as this process may see them."""
-    if shutil.which('nvidia-smi') is None:
-        return []
-    query = ['nvidia-smi', '--query-gpu=memory.free', '--format=csv,noheader,nounits']
-    told = subprocess.run(query, capture_output=True, text=True, check=False)
-    return [float(line) / 1024 for line in told.stdout.split()] if told.returncode == 0 else []

@@ -14,9 +14,11 @@ from typing import Any
 
 from mmengine.config import Config
 
+from mmdrl.engine.results import write_json
 from mmdrl.errors import DataError, MMDRLError
 
 from .cells import at_data, cell_config, config_hash
+from .devices import visible_device
 from .plan import Cell, Plan
 from .record import record_path, recorded_hash, write_record
 
@@ -72,7 +74,7 @@ def train(plan: Plan, places: Places, cell: Cell, gpu: int | None, start: Callab
         plan: That the cell is of.
         places: Where.
         cell: What to train.
-        gpu: Number of the GPU; ``None``: the CPU.
+        gpu: Which of the GPUs that this process sees; ``None``: the CPU.
         start: ``subprocess.Popen``, or what starts a process and can end it when time is up.
 
     Returns:
@@ -84,11 +86,11 @@ def train(plan: Plan, places: Places, cell: Cell, gpu: int | None, start: Callab
     """
     folder = (places.runs / plan.name / cell.name).absolute()
     cfg = cell_config(plan, cell.row, cell.seed, ROOT)
-    _note(folder, config_hash(cfg))
     file = folder.parent / 'configs' / cell.name / f'{cell.row.name}.py'
     file.parent.mkdir(parents=True, exist_ok=True)
     found = folder / 'insight.json'
     with _alone(folder) as lock:
+        _note(folder, config_hash(cfg))
         run = partial(_run, log=folder.parent / f'{cell.name}.log', places=places, gpu=gpu, start=start, lock=lock)
         if not (folder / 'results.json').is_file():
             _placed(cfg, places.data, folder).dump(str(file))
@@ -106,6 +108,7 @@ def train(plan: Plan, places: Places, cell: Cell, gpu: int | None, start: Callab
 @contextmanager
 def _alone(folder: Path) -> Iterator[int]:
     """Nobody else trains in a work folder meanwhile, not even a process that an earlier command has left behind."""
+    folder.mkdir(parents=True, exist_ok=True)
     with (folder / 'lock').open('w') as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -134,8 +137,7 @@ def _note(folder: Path, trained: str) -> None:
                 'have changed since. Delete it, or give another folder with --runs.'
             )
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    note.write_text(json.dumps(dict(config_hash=trained)) + '\n')
+    write_json(dict(config_hash=trained), note)
 
 
 def _run(
@@ -150,7 +152,7 @@ def _run(
     paths = [str(ROOT / 'benchmarks'), os.environ.get('PYTHONPATH', '')]
     environment = {**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, paths))}
     environment['OMP_NUM_THREADS'] = str(places.threads)
-    environment['CUDA_VISIBLE_DEVICES'] = '' if gpu is None else str(gpu)
+    environment['CUDA_VISIBLE_DEVICES'] = visible_device(gpu)
     words = [sys.executable, '-W', 'ignore', *map(str, command)]
     with log.open('a', encoding='utf-8') as lines:
         process = start(words, stdout=lines, stderr=lines, env=environment, pass_fds=(lock,))

@@ -21,6 +21,7 @@ from mmdrl.host import LAUNCHER, REQUIRED
 from mmdrl.version import __version__
 
 _CHECKOUT = Path(__file__).parents[2]
+_RECORDS = 'benchmarks/results'  # what a run leaves there is no code of the next
 _CPU_INFO = Path('/proc/cpuinfo')
 
 
@@ -90,14 +91,15 @@ def versions() -> dict[str, str]:
 
 
 def git_revision(folder: Path) -> dict[str, Any] | None:
-    """``revision`` of a checkout and whether it ``has_changes``; ``None`` if the folder is none, or git is missing.
+    """``revision`` of a checkout and whether its code ``has_changes``; ``None`` if it is none, or git is missing.
 
     Args:
         folder: Top folder of the checkout. One further up is another project's.
     """
     if not (folder / '.git').exists():
         return None
-    revision, changes = _git(folder, 'rev-parse', 'HEAD'), _git(folder, 'status', '--porcelain')
+    revision = _git(folder, 'rev-parse', 'HEAD')
+    changes = _git(folder, 'status', '--porcelain', '--', '.', f':(exclude){_RECORDS}')
     if revision is None or changes is None:
         return None
     return dict(revision=revision.strip(), has_changes=bool(changes.strip()))

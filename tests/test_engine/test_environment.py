@@ -31,6 +31,13 @@ def test_revision_is_that_of_the_checkout_and_changes_are_told(tmp_path: Path) -
     git(tmp_path, 'commit', '--message', 'a')
     revision = git(tmp_path, 'rev-parse', 'HEAD').strip()
     assert git_revision(tmp_path) == dict(revision=revision, has_changes=False)
+    records = tmp_path / 'benchmarks/results/accuracy'
+    records.mkdir(parents=True)
+    (records / 'la_0.json').write_text('{}')  # what the run before has left is no change of the code
+    assert git_revision(tmp_path) == dict(revision=revision, has_changes=False)
+    (tmp_path / 'benchmarks/new.py').write_text('')
+    assert git_revision(tmp_path) == dict(revision=revision, has_changes=True)
+    (tmp_path / 'benchmarks/new.py').unlink()
     (tmp_path / 'a').write_text('b')
     assert git_revision(tmp_path) == dict(revision=revision, has_changes=True)
     (tmp_path / 'inside').mkdir()
