@@ -15,6 +15,7 @@ from mmpretrain.datasets import BaseDataset
 from numpy.typing import NDArray
 
 from mmdrl.datasets.batches import GivesBatches, ImageBatch, keeps_ways_of
+from mmdrl.datasets.batches.absent_images import refuse_absent
 from mmdrl.datasets.batches.device_images import DeviceImages
 from mmdrl.datasets.batches.fetch import OWN_WAYS, column_batch, common_metainfo
 from mmdrl.datasets.batches.parents_images import KnownImages
@@ -44,6 +45,7 @@ class ColumnDataset(GivesBatches, BaseDataset):
     _columns: dict[str, Column]
     _rows: NDArray[np.int64] | None  # None: all, in order
     _index: NDArray[np.int64] | None = None
+    _present: NDArray[np.bool_] | None = None  # None: every row has its image
     _fully_initialized: bool
     _on_device: DeviceImages | None = None
     _known_images: KnownImages
@@ -93,6 +95,7 @@ class ColumnDataset(GivesBatches, BaseDataset):
     def get_data_info(self, idx: int) -> dict[str, Any]:
         """Fields of one sample, the caller's own, and its position as ``sample_idx``."""
         position, row = self._find(idx)
+        refuse_absent(self, row)
         info = {field: _own(column[row]) for field, column in self._columns.items()}
         return dict(info, sample_idx=position)
 

@@ -128,12 +128,25 @@ def test_missing_array_is_named(arrays, save, key):
         ('index', np.array([7, 3, -9, 2, 1, 0]), r"'index' .* at least 0, got -9 .*1 below 0"),
         ('index', np.arange(6.0), "'index' .* must be integers .* got float64"),
         ('index', np.arange(5), "'index' .* one number per image, got 6 images and 5 index"),
+        ('present', np.ones(6, int), "'present' .* True or False for each of 6 images, .* got int64"),
+        ('present', np.ones(5, bool), r"'present' .* got bool of shape \(5,\)"),
+        ('present', np.zeros(6, bool), r"'present' .* True for one at least, .* with 0 that are"),
     ],
 )
 def test_wrong_array_is_refused(arrays, save, key, value, message):
     arrays[key] = value
     with pytest.raises(DataError, match=message):
         ArrayDataset(save(**arrays))
+
+
+def test_images_that_a_file_of_a_part_lacks_are_refused(arrays, save):
+    dataset = ArrayDataset(save(**arrays, present=np.arange(6) > 1))
+    assert_array_equal(dataset[2]['img'], arrays['images'][2])
+    assert_array_equal(dataset.get_gt_labels(), arrays['labels'])
+    with pytest.raises(DataError, match=r'images of 4 of its 6 rows: .* got 1 '):
+        dataset[1]
+    with pytest.raises(DataError, match=r'got 0 '):
+        dataset.get_subset([3, 0])[1]
 
 
 def test_empty_set_is_refused(save):

@@ -1,9 +1,9 @@
 """Bring mmdrl and CIFAR-100-LT to a machine without network that has Python, torch and the usual packages.
 
 Here, ``python tools/dev/offline_machine.py pack --data data/cifar`` fills the ignored folder ``.offline``: the wheels
-that are missing there, found by resolving, and CIFAR-100-LT (ratio 100) as lossless strips. There, in the copied
-checkout, ``python tools/dev/offline_machine.py install`` makes an environment on top of the packages of the machine and
-the array files, and says how to train.
+that are missing there, found by resolving, and what the plans of ``benchmarks/accuracy.py`` need of CIFAR-100 at ratio
+100, as lossless strips. There, in the copied checkout, ``python tools/dev/offline_machine.py install`` makes an
+environment on top of the packages of the machine and the array files, and says what they cover and how to train.
 """
 
 import argparse
@@ -11,7 +11,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from offline_images import INDICES, pack_cifar100_lt, unpack_split
+from offline_images import pack_cifar100_lt, unpack_split
 from offline_wheels import fetch, install
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +30,9 @@ def parse_args() -> argparse.Namespace:
     commands = parser.add_subparsers(dest='command', required=True)
     pack = commands.add_parser('pack', help='on a machine with network')
     pack.add_argument('--data', type=Path, help='folder of CIFAR-100, as mmdrl.CIFAR reads it (default: no data)')
+    pack.add_argument(
+        '--ratio', type=float, default=100, help='of the long tail to bring; longer ones are in it (default: 100)'
+    )
     pack.add_argument('--python', default='3.12', help='version of Python there (default: %(default)s)')
     pack.add_argument('--present', nargs='+', default=PRESENT, metavar='NAME', help=f'there: {", ".join(PRESENT)}')
     pack.add_argument('--also', nargs='*', default=ALSO, metavar='NAME', help=f'more to bring: {", ".join(ALSO)}')
@@ -48,6 +51,10 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if args.command == 'pack' and args.data and not args.data.is_dir():
         parser.error(f'expected --data to be a folder with CIFAR-100, found none at {args.data}.')
+    if args.command == 'pack' and not args.ratio >= 1:
+        parser.error(f'expected --ratio of 1 or more, got {args.ratio:g}.')
+    if args.command == 'install' and args.data.name != 'cifar':
+        parser.error(f'expected --data to end in cifar, as the plans look for it there, got {args.data}.')
     return args
 
 
@@ -62,7 +69,7 @@ def pack(args: argparse.Namespace) -> None:
     try:
         fetch(['-r', str(OPENMMLAB), *args.also], [*args.present, *args.leave_out], args.python, aside / 'wheels')
         if args.data:
-            pack_cifar100_lt(args.data, aside / 'images')
+            pack_cifar100_lt(args.data, aside / 'images', args.ratio)
         shutil.rmtree(args.folder, ignore_errors=True)
         aside.rename(args.folder)
     finally:
@@ -82,13 +89,11 @@ def unpack(args: argparse.Namespace) -> None:
     if not images.is_dir():
         return
     for split in ('train', 'test'):
-        unpack_split(images, split, args.data / f'cifar100_{split}.npz')
-    shutil.copyfile(images / INDICES, args.data / INDICES)
-    data = 'train_dataloader.dataset'
+        print(unpack_split(images, split, args.data / f'cifar100_{split}.npz'))
+    elsewhere = '' if args.data.parent == Path('data') else f' --data {args.data.parent}'
     print(
-        f'{args.data} holds the images of CIFAR-100-LT at ratio 100, and its test set. To train on them:\n'
-        f'{python} tools/train.py configs/cifar100_lt/ce_r32_cifar100-lt-ir100.py --cfg-options '
-        f'{data}.indices_file={args.data / INDICES} {data}.dataset.check_numbers=False'
+        'A training that asks for an image that is not there ends with a sentence. To train what has no record yet:\n'
+        f'{python} benchmarks/accuracy.py benchmarks/plans/cifar100_lt.yaml --device cuda --minutes 8.5{elsewhere}'
     )
 
 

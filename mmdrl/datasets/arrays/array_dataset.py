@@ -27,7 +27,8 @@ class ArrayDataset(ColumnDataset):
         data_file: ``.npz`` file with ``images`` of shape ``(N, H, W, C)`` or ``(N, H, W)``, uint8, and
             ``labels`` of shape ``(N,)``, integer, from 0. Strings in ``class_names``, shape ``(K,)``,
             become ``metainfo['classes']`` unless the config names the classes. ``index``, shape ``(N,)``, may
-            give the position of each image in the set that these were cut from. Or a ``.npy`` file: the images.
+            give the position of each image in the set that these were cut from. ``present``, shape ``(N,)``, bool, may
+            say which images are there; the others are blank, and refused. Or a ``.npy`` file: the images.
         data_root: Folder of a relative ``data_file`` and ``labels_file``.
         labels_file: ``.npy`` file with the labels for a ``.npy`` of images.
         channel_order: Of images of three channels, which are RGB in the file. ``'bgr'`` hands them out as MMPretrain
@@ -63,7 +64,7 @@ class ArrayDataset(ColumnDataset):
             self._metainfo.setdefault('classes', arrays.class_names)
         num_classes = len(self.CLASSES) if self.CLASSES is not None else None
         check_labels(arrays.labels, num_classes, where=f"'labels' of {self.labels_file or self.ann_file}")
-        self._index = arrays.index
+        self._index, self._present = arrays.index, arrays.present
         return {'img': in_order(arrays.images, self.channel_order), 'gt_label': arrays.labels}
 
     def image_source(self) -> Hashable:

@@ -27,12 +27,14 @@ class ImageArrays:
         labels: ``(N,)``.
         class_names: ``(K,)``, or None.
         index: Position of each image in the set it was cut from, ``(N,)``, or None.
+        present: Which images the file holds, ``(N,)``, where the others are blank; None: all.
     """
 
     images: MappedImages | NDArray[np.uint8]
     labels: NDArray[np.int64]
     class_names: tuple[str, ...] | None = None
     index: NDArray[np.int64] | None = None
+    present: NDArray[np.bool_] | None = None
 
 
 def read_arrays(data_file: str | Path, labels_file: str | Path = '') -> ImageArrays:
@@ -98,7 +100,7 @@ def _read_npz(path: Path) -> tuple[MappedImages | NDArray[np.uint8], dict[str, N
         for key in ('images', 'labels'):
             if key not in archive:
                 raise DataError(f"{path} must hold an array '{key}'; it holds {archive.files or 'nothing'}.")
-        arrays = {key: archive[key] for key in ('labels', 'class_names', 'index') if key in archive}
+        arrays = {key: archive[key] for key in ('labels', 'class_names', 'index', 'present') if key in archive}
         for key, array in arrays.items():
             if not isinstance(array, np.ndarray):  # NumPy gives the bytes of what is no array
                 raise DataError(f'{path} cannot be read: expected {key!r} as an array, got other bytes. {_REMEDY}')
@@ -149,6 +151,12 @@ def _checked(
                 f'{counts[positions == wrong][0]} times ({int((counts - 1).sum())} repeated, '
                 f'{int((index < 0).sum())} below 0).'
             )
+    present = arrays.get('present')
+    if present is not None and (present.dtype != np.bool_ or present.shape != labels.shape or not present.any()):
+        raise DataError(
+            f"'present' of {path} must be True or False for each of {len(labels)} images, True for one at least, got "
+            f'{present.dtype} of shape {present.shape} with {np.count_nonzero(present)} that are not 0.'
+        )
     if names is not None and (names.dtype.kind != 'U' or names.ndim != 1):
         raise DataError(
             f"'class_names' of {path} must be strings of shape (K,), got {names.dtype} of shape {names.shape}."
@@ -158,4 +166,5 @@ def _checked(
         labels.astype(np.int64),
         None if names is None else tuple(names.tolist()),
         None if index is None else index.astype(np.int64),
+        present,
     )

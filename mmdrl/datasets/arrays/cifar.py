@@ -40,8 +40,9 @@ _LABELS = {10: 'labels', 100: 'fine_labels'}
 class CIFAR(ColumnDataset):
     """CIFAR-10 or CIFAR-100; a sample has ``img`` (32, 32, 3) uint8, ``gt_label`` and ``sample_idx``.
 
-    Takes ``cifar100_train.npz`` (``images``, ``labels``, of a part of it also ``index``) below ``data_root``, which
-    all processes share, else the original ``cifar-100-python/train``, and the like for CIFAR-10 and the test split.
+    Takes ``cifar100_train.npz`` (``images``, ``labels``, of a part of it also ``index`` or ``present``, see
+    :class:`~mmdrl.datasets.ArrayDataset`) below ``data_root``, which all processes share, else the original
+    ``cifar-100-python/train``, and the like for CIFAR-10 and the test split.
 
     Args:
         num_classes: 10 or 100.
@@ -92,7 +93,7 @@ class CIFAR(ColumnDataset):
             arrays = read_arrays(array_file)
             images: Column = arrays.images
             labels = arrays.labels
-            self._index = arrays.index
+            self._index, self._present = arrays.index, arrays.present
             if images[0].shape != (32, 32, 3):
                 raise DataError(f'{array_file} must hold images of shape (32, 32, 3), got {images[0].shape}.')
         elif folder.is_dir():

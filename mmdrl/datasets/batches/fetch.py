@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mmdrl.batch_samples import BatchSamples
 
+from .absent_images import first_present, refuse_absent
 from .image_batch import ImageBatch
 from .unchanged_by import is_unchanged_by
 
@@ -32,6 +33,7 @@ def column_batch(dataset: Any, positions: NDArray[np.int64], seeds: NDArray[np.i
         seeds: Of each image's random numbers, shape ``(B,)``.
     """
     rows = positions if dataset._rows is None else dataset._rows[positions]
+    refuse_absent(dataset, rows)
     on_device, known = dataset._on_device, dataset._known_images
     images = dataset._columns['img']
     samples = BatchSamples(
@@ -70,17 +72,17 @@ def _is_array(images: Any) -> bool:
 
 def _tried(dataset: Any) -> dict[str, Any] | None:
     """What the pipeline says of the first image beside position and label; None if it does anything else to one."""
-    images = dataset._columns.get('img')
+    images, first = dataset._columns.get('img'), first_present(dataset)
     if set(dataset._columns) != {'img', 'gt_label'} or not _is_array(images):
         return None
     if not is_unchanged_by(dataset.pipeline, *images[0].shape[:2]):
         return None
     try:
-        made = dataset.prepare_data(0)
+        made = dataset.prepare_data(first)
     except Exception:  # image by image it will say so
         return None
     sample: Any = made.get('data_samples') if isinstance(made, dict) and len(made) == 2 else None
-    image = torch.from_numpy(gather(images, dataset.rows()[:1]))[0].permute(2, 0, 1)
+    image = torch.from_numpy(gather(images, dataset.rows()[first : first + 1]))[0].permute(2, 0, 1)
     if type(sample) is not DataSample or sample.keys() != ['gt_label'] or not torch.equal(made['inputs'], image):
         return None
     return {name: value for name, value in sample.metainfo.items() if name != 'sample_idx'}
