@@ -68,6 +68,7 @@ def project(tmp_path: Path) -> Callable[..., Path]:
         for row, seeds in SEEDS.items() if has_records else ():
             for seed in range(seeds):
                 content = dict(plan=name, row=row, seed=seed, budget=budget, split=split, config=f'configs/{row}.py')
+                content |= dict(options={})
                 content |= dict(config_hash='0' * 64, epochs=20, parameters=470004, train_seconds=1.0, made_with={})
                 shots = dict(many=60.0, medium=40.0, few=20.0 + seed * (row == 'drl-la'), all=40.0)
                 content |= dict(metrics=shots | {f'ncm/{key}': value for key, value in shots.items()})
@@ -119,6 +120,13 @@ def test_differences_are_those_of_the_common_seeds(project: Callable[..., Path])
     assert line_of(text, 'modern with DR')[1:] == ['4', f'{values.mean():.1f} ± {values.std(ddof=1):.1f}']
 
 
+def test_answers_compare_means_over_the_seeds_of_both(project: Callable[..., Path]) -> None:
+    line = line_of(understanding.answers([only(project())]), 'Does the loss bring rare ones nearer?')
+    with_it, without = 100 * np.array(ERRORS['drl-la'][:3]), 100 * np.array(ERRORS['la'])
+    means = [f'{each.mean():.1f} ± {each.std(ddof=1):.1f}' for each in (without, with_it)]
+    assert line[1].startswith(f'{means[0]} to {means[1]}: -2.00 ± ')
+
+
 def test_difference_beyond_two_standard_errors_is_bold_and_that_of_one_seed_never(
     project: Callable[..., Path],
 ) -> None:
@@ -148,6 +156,9 @@ def test_short_budget_is_said_on_page_and_in_every_figure(project: Callable[...,
     text = (root / understanding.PAGE).read_text()
     assert '**SHORT BUDGET.**' in text
     assert '### A plan (SHORT BUDGET)' in text
+    rules = [number for number, line in enumerate(text.splitlines()) if '|---' in line]
+    assert len(rules) == 5
+    assert all(text.splitlines()[number - 1].startswith('| **SHORT BUDGET** |') for number in rules)
     drawn = re.findall(r'!\[SHORT BUDGET\. [^\]]+\]\((images/\w+\.png)\)', text)
     assert [Path(name).stem.removeprefix('understanding_') for name in drawn] == list(understanding_figures.FIGURES)
     assert all((root / 'docs' / name).is_file() for name in drawn)

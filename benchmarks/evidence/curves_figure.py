@@ -36,7 +36,7 @@ def accuracy_curves(measured: MeasuredPlan) -> Figure:
         line[0].set_title(plain_text(group or 'training'), fontsize=10, loc='left')
         if columns == 2:
             _draw_accuracies(line[1], rows, 'test set' if measured.plan.split == 'test' else 'held-out images')
-        look = dict(frameon=False, fontsize=8, loc='center left', bbox_to_anchor=(1, 0.5))
+        look = dict(frameon=False, fontsize=8, loc='center left', bbox_to_anchor=(1, 0.5), handlelength=3)
         line[-1].legend(*line[0].get_legend_handles_labels(), **look)
     for axes in panels[-1]:
         axes.set_xlabel('epoch')
@@ -77,7 +77,7 @@ def _look(number: int, points: int) -> dict[str, Any]:
     return dict(
         color=COLOURS[number % len(COLOURS)],
         linestyle=LINE_STYLES[(number + number // len(COLOURS)) % len(LINE_STYLES)],
-        marker='osD^vx'[number % 6],
+        marker='osD^vx'[(number + 2 * (number // len(COLOURS))) % 6],  # in grey the line alone would not tell
         markersize=4,
         markevery=max(1, points // 8),
     )

@@ -20,4 +20,5 @@ def write_title(figure: Figure, measured: MeasuredPlan, more: str = '') -> None:
     label = LABELS[measured.plan.budget]
     shown = figure.suptitle(f'{label}: {_NOTES[measured.plan.budget]}\n{title}' if label else title, fontsize=10)
     if label:
+        figure.get_layout_engine().set(h_pad=0.12)  # or the upper edge of the box is cut off
         shown.set(fontweight='bold', bbox=dict(facecolor='#FFF2CC', edgecolor='black', boxstyle='round,pad=0.4'))

@@ -20,6 +20,7 @@ _KEYS: dict[str, type | tuple[type, ...]] = {
     'budget': str,
     'split': str,
     'config': str,
+    'options': dict,
     'config_hash': str,
     'epochs': int,
     'parameters': int,
@@ -149,11 +150,15 @@ def _check(path: Path, cell: dict[str, Any], plan: Plan) -> None:
             f'Expected rows of {plan.path.name} in {path.parent}, got {path.name} of row {cell["row"]}. '
             'Bring the row back, or move the file away.'
         )
-    asked: dict[str, str | int] = {'plan': plan.name, 'budget': plan.budget, 'split': plan.split, 'config': row.config}
+    asked: dict[str, Any] = {'plan': plan.name, 'budget': plan.budget, 'split': plan.split}
+    asked |= {'config': row.config, 'options': row.options}
     if row.epochs is not None:
         asked['epochs'] = row.epochs
     for key, value in asked.items():
         if cell[key] != value:
-            raise DataError(f'Expected {key} {value} in {path}, as the plan has it, got {cell[key]}. Train it again.')
+            raise DataError(
+                f'Expected {key} {value} in {path}, as the plan has it, got {cell[key]}. Delete it and train again, or '
+                'take the change of the plan back.'
+            )
     if path.stem != f'{cell["row"]}_{cell["seed"]}':
         raise DataError(f'Expected {cell["row"]}_{cell["seed"]}.json as name of {path}: that is what it holds.')

@@ -6,26 +6,33 @@ from mmdrl.errors import ConfigError
 from mmdrl.stats import shot_groups
 
 from .accuracy_goals import PLAN, goal_table
-from .measured import PLANS, RECORDS, MeasuredPlan
+from .measured import PLANS, RECORDS, MeasuredPlan, MeasuredRow
 from .provenance import DIRTY, is_dirty, made_with, revision
 from .published import published
 from .tables import (
     LABELS,
     MEANINGS,
     accuracy_table,
+    chance,
     difference_table,
+    differences,
     grouped,
     heading,
     line,
     name_of,
     number,
     seeds_of,
+    signed,
+    sources,
 )
 
 BEGIN = '<!-- Made by benchmarks/accuracy.py --report; do not edit by hand. -->\n'
 END = '<!-- End of what accuracy.py has made. -->\n'
 # Rows of the README, as far as they have run.
-HEADLINE = ('ce', 'ce-crt', 'crt', 'drl', 'drl-released-fault', 'drl-released', 'la', 'drl-la', 'la-400', 'drl-la-400')
+HEADLINE = (
+    'ce', 'ce-crt', 'crt', 'drl', 'released-without', 'drl-released-fault', 'drl-released', 'la', 'drl-la', 'la-400',
+    'drl-la-400',
+)  # fmt: skip
 
 
 def between_marks(page: str, made: str, name: str) -> str:
@@ -115,9 +122,18 @@ def headline(plans: Sequence[MeasuredPlan]) -> str:
     marks += [f'{DIRTY} The code had changes that are in no revision.'] * any(
         is_dirty(cell) for row in there for cell in row.cells
     )
+    marks += sources(there, numbers)
+    marks += _paired(plan, there)
     left = plan.planned - len(plan.cells)
     marks += [f'{left} of {plan.planned} trainings are open: `{command}` goes on with them.'] * (left > 0)
     return '\n'.join([*lines, '', *marks]).strip() + '\n\n'
+
+
+def _paired(plan: MeasuredPlan, rows: Sequence[MeasuredRow]) -> list[str]:
+    """A sentence with what rows gain over their controls; none if no seed is common."""
+    found = [(row.row, pair['all']) for row in rows if (pair := differences(plan, row))]
+    said = [f'`{row.name}` - `{row.control}` {signed(value)} ({chance(value)})' for row, value in found if value]
+    return [f'Over all classes, paired by seed, ± standard error: {"; ".join(said)}.'] * bool(said)
 
 
 def listing(measured: MeasuredPlan) -> str:

@@ -5,7 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+# As in the report of runs, mmdrl.engine.report.spread, which this cannot import: torch would come with it.
 CHANCE = 2.0  # standard errors; a smaller difference cannot be told from chance
+MIN_SEEDS = 3  # two differences are alike by chance often enough
+ROUNDING = 1e-5  # less is the rounding of means of equal numbers
 
 
 class Spread(NamedTuple):
@@ -37,8 +40,12 @@ class Difference(NamedTuple):
 
     @property
     def is_beyond_chance(self) -> bool:
-        """Whether it is two standard errors or more. That of a single seed never is."""
-        return self.error is not None and self.mean != 0 and abs(self.mean) >= CHANCE * self.error
+        """Whether it is two standard errors or more, over three seeds or more."""
+        return (
+            self.error is not None
+            and len(self.seeds) >= MIN_SEEDS
+            and abs(self.mean) >= max(CHANCE * self.error, ROUNDING)
+        )
 
 
 def spread(values: Sequence[float]) -> Spread | None:

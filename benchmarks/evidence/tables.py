@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from .measured import MeasuredPlan, MeasuredRow
 from .provenance import DIRTY, is_dirty
 from .published import Published, published
-from .spread import Difference, Spread, paired_difference
+from .spread import MIN_SEEDS, Difference, Spread, paired_difference
 
 SPACE = '\u00a0'  # numbers do not break there
 # Headings, tables and figures of anything but a whole budget say so, in these words.
@@ -45,7 +45,7 @@ def accuracy_table(measured: MeasuredPlan, link: str) -> str:
     has_best = any(row.best() for row in measured.rows)
     is_test = measured.plan.split == 'test'
     best = 'best epoch, test-selected: not comparable' if is_test else 'best epoch, selected on the same images'
-    columns = [_corner(measured), 'seeds', 'epochs', 'parameters']
+    columns = [corner(measured), 'seeds', 'epochs', 'parameters']
     columns += [*METRICS.values(), *[best] * has_best, *['published, all'] * bool(numbers)]
     lines = [line(columns), '|---' * len(columns) + '|']
     for group, rows in grouped(measured).items():
@@ -73,7 +73,7 @@ def difference_table(measured: MeasuredPlan) -> str:
         lines.append(line([*cells, chance(whole), chance(found['few'])]))
     if not lines:
         return ''
-    columns = [_corner(measured), 'seeds', *(METRICS[metric] for metric in ACCURACIES), 'over all classes', 'few-shot']
+    columns = [corner(measured), 'seeds', *(METRICS[metric] for metric in ACCURACIES), 'over all classes', 'few-shot']
     return '\n'.join([line(columns), '|---' * len(columns) + '|', *lines]) + '\n'
 
 
@@ -93,7 +93,7 @@ def name_of(row: MeasuredRow, link: str) -> str:
 def seeds_of(row: MeasuredRow) -> str:
     """How many seeds there are, of how many, and whether the code of one had changes."""
     count = len(row.cells)
-    text = str(count) if count == row.row.seeds else f'{count} of {row.row.seeds}'
+    text = str(count) if count >= row.row.seeds else f'{count} of {row.row.seeds}'
     return text + _ONCE * (count == 1) + DIRTY * any(map(is_dirty, row.cells))
 
 
@@ -116,11 +116,24 @@ def chance(found: Difference | None) -> str:
     """What a difference says."""
     if found is None:
         return '-'
-    if found.error is None:
-        return 'one seed: cannot be told from chance'
     if not found.is_beyond_chance:
-        return 'cannot be told from chance'
+        return few_seeds(len(found.seeds)) + 'cannot be told from chance'
     return 'better' if found.mean > 0 else 'worse'
+
+
+def few_seeds(count: int) -> str:
+    """``'one seed: '`` or ``'two seeds: '``, which allow no verdict; nothing for more."""
+    return {1: 'one seed: ', 2: 'two seeds: '}.get(count, '') if count < MIN_SEEDS else ''
+
+
+def sources(rows: Iterable[MeasuredRow], numbers: dict[str, Published]) -> list[str]:
+    """A sentence that says where the published numbers of rows come from; none if there are none."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if entry := numbers.get(row.row.name):
+            found.setdefault(entry.source + f' ({entry.note})' * bool(entry.note), []).append(f'`{row.row.name}`')
+    said = '; '.join(f'{", ".join(names)}: {source}' for source, names in found.items())
+    return [f'Published, not measured here. {said}.'] * bool(said)
 
 
 def line(cells: Iterable[str]) -> str:
@@ -138,15 +151,11 @@ def _below(measured: MeasuredPlan, numbers: dict[str, Published]) -> list[str]:
         lines.append(f'{DIRTY} The code had changes that are in no revision.')
     if missing := [f'`{row.row.name}`' for row in measured.rows if not row.cells]:
         lines.append(f'Not run yet: {", ".join(missing)}.')
-    sources: dict[str, list[str]] = {}
-    for row in there:
-        if entry := numbers.get(row.row.name):
-            sources.setdefault(f'{entry.source}{f" ({entry.note})" if entry.note else ""}', []).append(row.row.name)
-    said = [f'{", ".join(f"`{name}`" for name in names)}: {source}' for source, names in sources.items()]
-    return [*lines, *[f'Published, not measured here. {"; ".join(said)}.'] * bool(said)]
+    return [*lines, *sources(there, numbers)]
 
 
-def _corner(measured: MeasuredPlan) -> str:
+def corner(measured: MeasuredPlan) -> str:
+    """First heading of a table: what the budget is, if it is not a whole one."""
     label = LABELS[measured.plan.budget]
     return f'**{label}**' if label else ''
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from mmdrl.errors import ConfigError
 
 from .looked_into import Pair, figure_names, has_balls, pairs, shown_pairs, with_dr_loss
-from .measured import PLANS, MeasuredPlan, read_all
+from .measured import PLANS, RECORDS, MeasuredPlan, read_all
 from .pages import between_marks
-from .tables import LABELS, MEANINGS, heading
+from .tables import LABELS, MEANINGS, corner, heading
 from .understanding_tables import (
     BALLS,
     CENTROIDS,
@@ -93,16 +93,17 @@ def section(measured: MeasuredPlan, with_meaning: bool = True) -> str:
     parts = [f'### {heading(measured)}\n']
     if with_meaning and (meaning := MEANINGS.get(measured.plan.budget)):
         parts.append(f'**{LABELS[measured.plan.budget]}.** {meaning}\n')
-    found, rows = pairs(measured), with_dr_loss(measured)
+    found, rows, label = pairs(measured), with_dr_loss(measured), corner(measured)
     if found:
-        parts.append(f'Where the centroids lie, in percent:\n\n{pair_table(found, CENTROIDS)}')
+        parts.append(f'Where the centroids lie, in percent:\n\n{pair_table(found, CENTROIDS, label)}')
         words = 'How near images lie to the training centroid of their class'
-        parts.append(f'{words}, in percent of its distance to the nearest other:\n\n{pair_table(found, PULL)}')
-    parts.append(
-        f'How hard the losses pull, gradients at the features and at the backbone:\n\n{row_table(rows, GRADIENTS)}'
-    )
-    balls = row_table([row for row in rows if has_balls(row)], BALLS)
+        parts.append(f'{words}, in percent of its distance to the nearest other:\n\n{pair_table(found, PULL, label)}')
+    words = 'How hard the losses pull, gradients at the features and at the backbone'
+    parts.append(f'{words}:\n\n{row_table(rows, GRADIENTS, label)}')
+    balls = row_table([row for row in rows if has_balls(row)], BALLS, label)
     parts += [f'The balls, in percent:\n\n{balls}'] * bool(balls)
+    name = measured.plan.name
+    parts.append(f'Records, with revisions: [{RECORDS}/{name}](../{RECORDS}/{name}).\n')
     return '\n'.join(parts)
 
 
@@ -115,21 +116,17 @@ def _state(shown: MeasuredPlan) -> str:
 
 def _questions(shown: MeasuredPlan, found: Sequence[Pair]) -> str:
     """A line per question, a column per pair."""
-    lines = [line_of(['', *(f'`{pair.name}`'.replace(' - ', '` - `') for pair in found)])]
+    lines = [line_of([corner(shown), *(f'`{pair.name}`'.replace(' - ', '` - `') for pair in found)])]
     lines.append('|---' * (1 + len(found)) + '|')
     for question, answer in QUESTIONS.items():
         lines.append(line_of([question, *map(answer, found)]))
     lines.append(line_of(['seeds of both', *(_seeds_of_both(pair) for pair in found)]))
     mark = (
-        'Percent, but for the gradients. Mean ± standard deviation over seeds; differences are paired by seed, ± '
-        'standard error, bold from two of them on. Of many numbers some are bold by chance, most easily over few '
-        'seeds; a difference of a single seed has no standard error, and says nothing.'
+        'Percent, but for the gradients. Mean ± standard deviation over seeds, in differences those of both, paired, ± '
+        'standard error, bold from two of them on over three seeds or more. Of many numbers some are bold by chance; a '
+        'difference of a single seed has no standard error, and says nothing.'
     )
     return '\n'.join([*lines, '', f'{mark}\n'])
-
-
-def _without(column: Column) -> Callable[[Pair], str]:
-    return lambda pair: number(spread_of(pair.control, column), column.digits)
 
 
 def _with(column: Column) -> Callable[[Pair], str]:
@@ -138,8 +135,10 @@ def _with(column: Column) -> Callable[[Pair], str]:
 
 def _difference(column: Column) -> Callable[[Pair], str]:
     def answer(pair: Pair) -> str:
-        change = signed(pair.difference(*column.path, factor=column.factor), column.digits)
-        return f'{_without(column)(pair)} to {_with(column)(pair)}: {change}'
+        change = pair.difference(*column.path, factor=column.factor)
+        seeds = change.seeds if change else ()
+        without, with_it = (number(spread_of(row, column, seeds), column.digits) for row in (pair.control, pair.row))
+        return f'{without} to {with_it}: {signed(change, column.digits)}'
 
     return answer
 

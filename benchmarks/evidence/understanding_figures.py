@@ -78,7 +78,7 @@ def gradients(measured: MeasuredPlan) -> Figure:
         found = [spread(list(values(row, *path).values())) for path in places]
         means = [np.nan if each is None else each.mean for each in found]
         errors = [np.nan if each is None or each.deviation is None else each.deviation for each in found]
-        _marks(axes, number, len(rows), means, errors, row.row.name)
+        _marks(axes, number, len(rows), means, errors, f'{row.row.name}, {_seeds(len(values(row, *places[-2])))}')
     axes.set_yscale('log')
     low, high = axes.get_ylim()
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 1e3 else (1,)))
@@ -156,7 +156,11 @@ def _titled(figure: Figure, measured: MeasuredPlan, title: str) -> Figure:
 
 def _pair_label(pair: Pair) -> str:
     both = {cell['seed'] for cell in pair.row.cells} & {cell['seed'] for cell in pair.control.cells}
-    return f'{pair.name}, {len(both)} seed{"s" * (len(both) != 1)}'
+    return f'{pair.name}, {_seeds(len(both))}'
+
+
+def _seeds(count: int) -> str:
+    return f'{count} seed{"s" * (count != 1)}'
 
 
 def _sizes(row: MeasuredRow) -> Any:

@@ -66,9 +66,9 @@ BALLS = tuple(
 )
 
 
-def pair_table(found: Sequence[Pair], columns: Sequence[Column]) -> str:
-    """Each control, the rows that it is the control of, and the differences; bold from two standard errors on."""
-    lines = _head(columns)
+def pair_table(found: Sequence[Pair], columns: Sequence[Column], corner: str = '') -> str:
+    """Each control, the rows that it is the control of, and the differences; bold if beyond chance."""
+    lines = _head(columns, corner)
     for control in {id(pair.control): pair.control for pair in found}.values():
         lines.append(_row_line(control, columns))
         for pair in found:
@@ -81,11 +81,11 @@ def pair_table(found: Sequence[Pair], columns: Sequence[Column]) -> str:
     return '\n'.join(lines) + '\n'
 
 
-def row_table(rows: Sequence[MeasuredRow], columns: Sequence[Column]) -> str:
+def row_table(rows: Sequence[MeasuredRow], columns: Sequence[Column], corner: str = '') -> str:
     """A line per row; empty without rows."""
     if not rows:
         return ''
-    return '\n'.join([*_head(columns), *(_row_line(row, columns) for row in rows)]) + '\n'
+    return '\n'.join([*_head(columns, corner), *(_row_line(row, columns) for row in rows)]) + '\n'
 
 
 def signed(found: Difference | None, digits: int) -> str:
@@ -106,13 +106,14 @@ def number(found: Spread | None, digits: int) -> str:
     )
 
 
-def spread_of(row: MeasuredRow, column: Column) -> Spread | None:
-    """Of a number over the seeds of a row."""
-    return spread(list(values(row, *column.path, factor=column.factor).values()))
+def spread_of(row: MeasuredRow, column: Column, seeds: Sequence[int] | None = None) -> Spread | None:
+    """Of a number over the seeds of a row, all or those that are given."""
+    found = values(row, *column.path, factor=column.factor)
+    return spread([value for seed, value in found.items() if seeds is None or seed in seeds])
 
 
-def _head(columns: Sequence[Column]) -> list[str]:
-    return [line_of(['', 'seeds', *(column.title for column in columns)]), '|---' * (2 + len(columns)) + '|']
+def _head(columns: Sequence[Column], corner: str) -> list[str]:
+    return [line_of([corner, 'seeds', *(column.title for column in columns)]), '|---' * (2 + len(columns)) + '|']
 
 
 def _row_line(row: MeasuredRow, columns: Sequence[Column]) -> str:
