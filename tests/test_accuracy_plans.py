@@ -73,6 +73,16 @@ def test_the_dr_loss_is_all_that_sets_a_row_apart_from_its_control(plan: Plan, r
     assert seeds[row.control] >= row.seeds
 
 
+@pytest.mark.parametrize('plan', PLANS.values(), ids=PLANS)
+def test_variants_share_the_control_of_what_they_vary(plan: Plan) -> None:
+    rows = {row.name: row for row in plan.rows}
+    variants = [row for row in plan.rows if row.variant_of]
+    assert all(row.control == rows[row.variant_of].control for row in variants)
+    assert all(rows[row.variant_of].seeds >= row.seeds for row in variants)
+    if plan.name == 'cifar100_lt':
+        assert len(variants) == 21
+
+
 @pytest.mark.parametrize('name', ['cifar100_lt', 'cifar100_lt_ir50', 'cifar100_lt_ir10'])
 def test_the_fault_differs_from_the_mended_protocol_in_the_radii_alone(name: str) -> None:
     fault, mended = trained(name, 'drl-released-fault'), trained(name, 'drl-released')

@@ -89,7 +89,7 @@ def _mean(goal: Goal, row: MeasuredRow) -> tuple[str, str]:
 
 
 def _difference(goal: Goal, plan: MeasuredPlan, row: MeasuredRow) -> tuple[str, str]:
-    found = differences(plan, row) or {}
+    found = differences(plan, row, row.row.control) or {}
     pairs = {bound: found.get(bound.metric) for bound in goal.bounds}
     known: dict[Bound, Difference] = {bound: value for bound, value in pairs.items() if value is not None}
     if not known:

@@ -77,7 +77,7 @@ def section(measured: MeasuredPlan) -> str:
     parts.append(f'Groups by training images of a class: {_groups(measured)}.\n')
     parts.append(accuracy_table(measured, link))
     if pairs := difference_table(measured):
-        parts.append(f'Rows minus their controls, by seed, in points:\n\n{pairs}')
+        parts.append(f'Rows minus their controls, and variants minus what they vary, by seed, in points:\n\n{pairs}')
     parts += [f'{picture(measured, kind)}\n' for kind in pictures(measured)]
     parts.append(made_with(measured))
     parts.append(f'Every record: [benchmarks/results/accuracy/{name}]({link}).\n')
@@ -131,7 +131,7 @@ def headline(plans: Sequence[MeasuredPlan]) -> str:
 
 def _paired(plan: MeasuredPlan, rows: Sequence[MeasuredRow]) -> list[str]:
     """A sentence with what rows gain over their controls; none if no seed is common."""
-    found = [(row.row, pair['all']) for row in rows if (pair := differences(plan, row))]
+    found = [(row.row, pair['all']) for row in rows if (pair := differences(plan, row, row.row.control))]
     said = [f'`{row.name}` - `{row.control}` {signed(value)} ({chance(value)})' for row, value in found if value]
     return [f'Over all classes, paired by seed, ± standard error: {"; ".join(said)}.'] * bool(said)
 

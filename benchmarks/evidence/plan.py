@@ -18,7 +18,7 @@ BUDGETS = ('full', 'short', 'check')
 SPLITS = ('test', 'holdout')
 _OF_ROWS = {'options': dict, 'epochs': int, 'every': int, 'seeds': int}
 _OF_PLAN = {'title': str, 'text': str, 'budget': str, 'split': str, 'holdout_per_class': int, 'rows': list}
-_OF_ROW = {'name': str, 'label': str, 'config': str, 'control': str, 'group': str}
+_OF_ROW = {'name': str, 'label': str, 'config': str, 'control': str, 'variant_of': str, 'group': str}
 
 
 class Row(NamedTuple):
@@ -30,6 +30,7 @@ class Row(NamedTuple):
         label: What readers are told.
         group: Heading under which it stands.
         control: Name of the row that is the same but for what this one shows, or ``''``.
+        variant_of: Name of the row of which it changes one part, or ``''``.
         options: Overrides of the config by dotted keys, over those of the plan.
         epochs: To which the schedule is stretched; ``None``: as the config has it.
         every: Epochs from one validation to the next; 0: the last alone.
@@ -41,6 +42,7 @@ class Row(NamedTuple):
     label: str = ''
     group: str = ''
     control: str = ''
+    variant_of: str = ''
     options: dict[str, Any] = {}
     epochs: int | None = None
     every: int = 0
@@ -158,7 +160,9 @@ def _check_plan(plan: Plan) -> None:
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ConfigError(f'Expected each row of {plan.path} once, got {", ".join(twice)} more often.')
     for row in plan.rows:
-        if row.control and row.control not in names:
-            raise ConfigError(f'Row {row.name} of {plan.path}: expected a row as its control, got {row.control!r}.')
+        for key in ('control', 'variant_of'):
+            other = getattr(row, key)
+            if other and (other not in names or other == row.name):
+                raise ConfigError(f'Row {row.name} of {plan.path}: expected another row as its {key}, got {other!r}.')
     if plan.holdout_per_class < 1:
         raise ConfigError(f'Expected holdout_per_class of 1 or more in {plan.path}, got {plan.holdout_per_class}.')

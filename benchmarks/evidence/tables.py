@@ -61,14 +61,16 @@ def accuracy_table(measured: MeasuredPlan, link: str) -> str:
 
 
 def difference_table(measured: MeasuredPlan) -> str:
-    """Each method minus its control, over the seeds that both have; empty if no pair is there."""
+    """Methods minus their controls, then variants minus what they vary, over common seeds; empty without a pair."""
     lines = []
-    for row in (row for rows in grouped(measured).values() for row in rows):
-        found = differences(measured, row)
+    rows = [row for rows in grouped(measured).values() for row in rows]
+    pairs = [(row, row.row.control) for row in rows] + [(row, row.row.variant_of) for row in rows]
+    for row, other in pairs:
+        found = differences(measured, row, other)
         if found is None or found['all'] is None:
             continue
         whole = found['all']
-        cells = [f'`{row.row.name}` - `{row.row.control}`', str(len(whole.seeds))]
+        cells = [f'`{row.row.name}` - `{other}`', str(len(whole.seeds))]
         cells += [signed(found[metric]) for metric in ACCURACIES]
         lines.append(line([*cells, chance(whole), chance(found['few'])]))
     if not lines:
@@ -77,12 +79,12 @@ def difference_table(measured: MeasuredPlan) -> str:
     return '\n'.join([line(columns), '|---' * len(columns) + '|', *lines]) + '\n'
 
 
-def differences(measured: MeasuredPlan, row: MeasuredRow) -> dict[str, Difference | None] | None:
-    """A row minus its control by metric; ``None`` if it has none, or one without a record."""
-    control = measured.row(row.row.control) if row.row.control else None
-    if control is None or not control.cells:
+def differences(measured: MeasuredPlan, row: MeasuredRow, other: str) -> dict[str, Difference | None] | None:
+    """A row minus another by metric; ``None`` if that has no name, or no record."""
+    found = measured.row(other) if other else None
+    if found is None or not found.cells:
         return None
-    return {metric: paired_difference(row.values(metric), control.values(metric)) for metric in ACCURACIES}
+    return {metric: paired_difference(row.values(metric), found.values(metric)) for metric in ACCURACIES}
 
 
 def name_of(row: MeasuredRow, link: str) -> str:
