@@ -354,7 +354,7 @@ def test_figure_shows_means_deviations_and_seeds(project: Callable[..., Path]) -
 
     axes = accuracy(only(project())).axes[0]
     labels = [tick.get_text() for tick in axes.get_yticklabels()]
-    place = labels.index('modern with DR  n = 4')
+    place = labels.index('with DR  n = 4')
     seeds = [line for line in axes.lines if line.get_fillstyle() == 'none' and line.get_ydata()[0] == place]
     assert sorted(seeds[0].get_xdata()) == sorted(ACCURACY['drl-la'])
     values = np.array(ACCURACY['drl-la'])
