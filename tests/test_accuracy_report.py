@@ -15,13 +15,13 @@ from command import ROOT
 from scipy import stats
 
 from mmdrl.errors import ConfigError, DataError, MMDRLError
+from mmdrl.stats.spread import paired_difference
 
 sys.path.append(str(ROOT / 'benchmarks'))
 from evidence import accuracy_goals, pages, provenance, published, tables
 from evidence.measured import MeasuredPlan, read_all
 from evidence.plan import read_plan
 from evidence.report import write_report
-from evidence.spread import paired_difference, spread
 
 # All-class accuracy by seed; the few-shot group is 20 points below, the many-shot one 20 above.
 ACCURACY = {
@@ -186,19 +186,6 @@ def test_two_standard_errors_are_as_weak_as_the_page_says() -> None:
         round(100 * of_five),
         round(40 * of_three),
     ]
-
-
-def test_rule_of_chance_is_that_of_the_report_of_runs() -> None:
-    from mmdrl.engine.report import spread as of_runs
-
-    generator = np.random.default_rng(0)
-    for count in (1, 2, 3, 5) * 20:
-        values, control = (dict(enumerate(generator.normal(mean, 1, count))) for mean in (1.0, 0.0))
-        found, other = paired_difference(values, control), of_runs.paired_difference(values, control)
-        assert found is not None
-        assert other is not None
-        assert found.is_beyond_chance == (other.is_noise is False)
-        assert (found.mean, found.error) == pytest.approx((other.mean, other.error))
 
 
 @pytest.mark.parametrize(('budget', 'label'), [('short', 'SHORT BUDGET'), ('check', 'CHECK OF THE MACHINERY')])
@@ -431,8 +418,3 @@ def test_options_of_plans_are_the_same_after_json() -> None:
     for path in (ROOT / 'benchmarks' / 'plans').glob('*.yaml'):  # records are compared with them
         for row in read_plan(path).rows:
             assert json.loads(json.dumps(row.options)) == row.options
-
-
-def test_a_single_value_has_no_deviation_and_none_has_no_mean() -> None:
-    assert spread([3.0]) == (3.0, None, 1)
-    assert spread([]) is None

@@ -13,11 +13,11 @@ from run_folders import write_run
 from mmdrl.engine.report.content import report_content
 from mmdrl.engine.report.groups import group_runs
 from mmdrl.engine.report.paths import short_command, short_path, without_folders
-from mmdrl.engine.report.spread import paired_difference, spread
 from mmdrl.engine.report.words import signed, summary
 from mmdrl.engine.report.write import plain_markdown, write_report
 from mmdrl.engine.run_record import RunRecord, read_run
 from mmdrl.errors import DataError
+from mmdrl.stats.spread import paired_difference, spread
 
 
 def records(folder: Path, *runs: dict) -> list[RunRecord]:

@@ -38,7 +38,7 @@ def accuracy(measured: MeasuredPlan) -> Figure:
             axes.errorbar(
                 found.mean,
                 place,
-                xerr=found.deviation or 0,
+                xerr=found.std or 0,
                 color=style.colour,
                 marker=style.marker,
                 markersize=6,

@@ -7,8 +7,9 @@ any of them had run.
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from mmdrl.stats.spread import MIN_PAIRS, Difference, Spread
+
 from .measured import PLANS, MeasuredPlan, MeasuredRow
-from .spread import MIN_SEEDS, Difference, Spread
 from .tables import SPACE, chance, differences, few_seeds, signed
 
 
@@ -82,7 +83,7 @@ def _mean(goal: Goal, row: MeasuredRow) -> tuple[str, str]:
     words = [f'{_exact(value)} {bound.metric}' for bound, value in found.items()]
     if goal.has_best and (best := row.best()):
         words.append(f'{_exact(best)} at the best epoch on the test set, as the published one was chosen')
-    if len(row.cells) < MIN_SEEDS:
+    if len(row.cells) < MIN_PAIRS:
         return '; '.join(words), _too_few(len(row.cells))
     is_met = any(value is not None and bound.holds(value.mean) for bound, value in found.items())
     return '; '.join(words), ('met' if is_met else 'missed') + _so_far(len(row.cells), row.row.seeds)
@@ -96,10 +97,10 @@ def _difference(goal: Goal, plan: MeasuredPlan, row: MeasuredRow) -> tuple[str, 
         return '-', f'open: `{row.row.control or goal.row}` has no seed in common with it'
     words = '; '.join(f'{signed(value)} {bound.metric}' for bound, value in known.items())
     seeds = max(len(value.seeds) for value in known.values())
-    if seeds < MIN_SEEDS:
+    if seeds < MIN_PAIRS:
         return words, _too_few(seeds)
     reached = [value for bound, value in known.items() if bound.holds(value.mean)]
-    if any(value.is_beyond_chance for value in reached):
+    if any(value.is_noise is False for value in reached):
         verdict = 'met'
     else:
         verdict = f'missed: {chance(reached[0])}' if reached else 'missed'
@@ -109,7 +110,7 @@ def _difference(goal: Goal, plan: MeasuredPlan, row: MeasuredRow) -> tuple[str, 
 def _exact(found: Spread | None) -> str:
     if found is None:
         return '-'
-    return f'{found.mean:.2f}' + ('' if found.deviation is None else f'{SPACE}±{SPACE}{found.deviation:.2f}')
+    return f'{found.mean:.2f}' + ('' if found.std is None else f'{SPACE}±{SPACE}{found.std:.2f}')
 
 
 def _too_few(seeds: int) -> str:

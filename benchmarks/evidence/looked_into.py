@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mmdrl.stats.spread import Difference, paired_difference
+
 from .measured import MeasuredPlan, MeasuredRow
-from .spread import Difference, paired_difference
 
 SHOWN = 4
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from mmdrl.errors import DataError
+from mmdrl.stats.spread import Spread, spread
 
 from .plan import Plan, Row, read_plan
-from .spread import Spread, spread
 
 PLANS, RECORDS = 'benchmarks/plans', 'benchmarks/results/accuracy'  # below the repository
 # The kinds of what every record must have.

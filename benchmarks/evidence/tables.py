@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 
+from mmdrl.stats.spread import MIN_PAIRS, Difference, Spread, paired_difference
+
 from .measured import MeasuredPlan, MeasuredRow
 from .provenance import DIRTY, is_dirty
 from .published import Published, published
-from .spread import MIN_SEEDS, Difference, Spread, paired_difference
 
 SPACE = '\u00a0'  # numbers do not break there
 # Headings, tables and figures of anything but a whole budget say so, in these words.
@@ -103,7 +104,7 @@ def number(found: Spread | None) -> str:
     """Mean and standard deviation, or what there is of them."""
     if found is None:
         return '-'
-    deviation = '' if found.deviation is None else f'{SPACE}±{SPACE}{found.deviation:.1f}'
+    deviation = '' if found.std is None else f'{SPACE}±{SPACE}{found.std:.1f}'
     return f'{found.mean:.1f}{deviation}'
 
 
@@ -118,14 +119,14 @@ def chance(found: Difference | None) -> str:
     """What a difference says."""
     if found is None:
         return '-'
-    if not found.is_beyond_chance:
+    if found.is_noise is not False:
         return few_seeds(len(found.seeds)) + 'cannot be told from chance'
     return 'better' if found.mean > 0 else 'worse'
 
 
 def few_seeds(count: int) -> str:
     """``'one seed: '`` or ``'two seeds: '``, which allow no verdict; nothing for more."""
-    return {1: 'one seed: ', 2: 'two seeds: '}.get(count, '') if count < MIN_SEEDS else ''
+    return {1: 'one seed: ', 2: 'two seeds: '}.get(count, '') if count < MIN_PAIRS else ''
 
 
 def sources(rows: Iterable[MeasuredRow], numbers: dict[str, Published]) -> list[str]:

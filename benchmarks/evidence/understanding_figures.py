@@ -9,13 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from mmdrl.stats.spread import spread
 from mmdrl.visualization.representation_figures import Panel, class_size_figure
 from mmdrl.visualization.style import new_figure, run_style
 
 from .figure_title import write_title
 from .looked_into import Pair, class_means, figure_names, has_balls, shown_pairs, shown_rows, values
 from .measured import MeasuredPlan, MeasuredRow
-from .spread import spread
 
 GROUPS = ('many', 'medium', 'few')
 # Panels against class size, and where their values stand in a record.
@@ -77,7 +77,7 @@ def gradients(measured: MeasuredPlan) -> Figure:
     for number, row in enumerate(rows):
         found = [spread(list(values(row, *path).values())) for path in places]
         means = [np.nan if each is None else each.mean for each in found]
-        errors = [np.nan if each is None or each.deviation is None else each.deviation for each in found]
+        errors = [np.nan if each is None or each.std is None else each.std for each in found]
         _marks(axes, number, len(rows), means, errors, f'{row.row.name}, {_seeds(len(values(row, *places[-2])))}')
     axes.set_yscale('log')
     low, high = axes.get_ylim()

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from mmdrl.stats.spread import Difference, Spread, spread
+
 from .looked_into import Pair, values
 from .measured import MeasuredRow
-from .spread import Difference, Spread, spread
 from .tables import SPACE
 
 
@@ -94,16 +95,14 @@ def signed(found: Difference | None, digits: int) -> str:
         return '-'
     error = '' if found.error is None else f'{SPACE}±{SPACE}{found.error:.{digits + 1}f}'
     text = f'{found.mean:+.{digits + 1}f}{error}'
-    return f'**{text}**' if found.is_beyond_chance else text
+    return f'**{text}**' if found.is_noise is False else text
 
 
 def number(found: Spread | None, digits: int) -> str:
     """Mean with the standard deviation over seeds, where there are several."""
     if found is None:
         return '-'
-    return f'{found.mean:.{digits}f}' + (
-        '' if found.deviation is None else f'{SPACE}±{SPACE}{found.deviation:.{digits}f}'
-    )
+    return f'{found.mean:.{digits}f}' + ('' if found.std is None else f'{SPACE}±{SPACE}{found.std:.{digits}f}')
 
 
 def spread_of(row: MeasuredRow, column: Column, seeds: Sequence[int] | None = None) -> Spread | None:

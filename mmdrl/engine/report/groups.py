@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mmdrl.engine.run_record import RunRecord
-
-from .spread import Difference, Spread, paired_difference, spread
+from mmdrl.stats.spread import Difference, Spread, paired_difference, spread
 
 # Where a run lies, how it was started, what its seed was, and how fast a machine can load.
 LEFT_OUT = ('work_dir', 'resume', 'launcher', 'experiment_name', 'randomness.seed', 'log_level', 'model_wrapper_cfg')

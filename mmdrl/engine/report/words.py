@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from mmdrl.stats.spread import Difference, Spread
 from mmdrl.visualization.tables import COLUMNS
 
 from .groups import RunGroup, pairs
-from .spread import Difference, Spread
 
 FEW_SEEDS = 5  # below, a standard error is itself little more than a guess
 _NAMES = {

@@ -29,12 +29,17 @@ class Difference(NamedTuple):
     Attributes:
         mean: In the unit of the measure.
         error: Its standard error, standard deviation of the differences by the root of their number; ``None`` for one.
-        n: Seeds in common.
+        seeds: Those in common whose values are known, rising.
     """
 
     mean: float
     error: float | None
-    n: int
+    seeds: tuple[int, ...]
+
+    @property
+    def n(self) -> int:
+        """How many seeds."""
+        return len(self.seeds)
 
     @property
     def is_noise(self) -> bool | None:
@@ -59,9 +64,12 @@ def paired_difference(values: Mapping[int, float | None], others: Mapping[int, f
         values: By seed.
         others: By seed.
     """
-    seeds = sorted(set(values) & set(others))
-    pairs = [(values[seed], others[seed]) for seed in seeds]
-    found = spread([None if one is None or other is None else one - other for one, other in pairs])
+    differences = {
+        seed: one - other
+        for seed in sorted(values.keys() & others.keys())
+        if (one := values[seed]) is not None and (other := others[seed]) is not None and math.isfinite(one - other)
+    }
+    found = spread(list(differences.values()))
     if found is None:
         return None
-    return Difference(found.mean, None if found.std is None else found.std / math.sqrt(found.n), found.n)
+    return Difference(found.mean, None if found.std is None else found.std / math.sqrt(found.n), tuple(differences))
