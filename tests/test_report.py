@@ -47,7 +47,7 @@ def test_pairs_are_those_of_a_loop_over_common_seeds(rng: np.random.Generator) -
     assert found.mean == pytest.approx(gaps.mean())
     assert found.error == pytest.approx(gaps.std(ddof=1) / np.sqrt(4))
     assert paired_difference(one, {9: 1.0}) is None
-    assert paired_difference({0: 1.0, 1: None}, {0: 0.5, 1: 2.0}) == (0.5, None, 1)
+    assert paired_difference({0: 1.0, 1: None}, {0: 0.5, 1: 2.0}) == (0.5, None, (0,))
 
 
 @pytest.mark.parametrize(

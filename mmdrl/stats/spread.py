@@ -46,7 +46,7 @@ class Difference(NamedTuple):
         """Whether it lies below two standard errors; ``None`` if it does not, but there are too few pairs to say so."""
         if self.error is not None and abs(self.mean) < max(2 * self.error, ROUNDING):
             return True
-        return None if self.n < MIN_PAIRS else False
+        return None if self.n < MIN_PAIRS or self.error is None else False
 
 
 def spread(values: Sequence[float | None]) -> Spread | None:
