@@ -55,7 +55,7 @@ def accuracy(measured: MeasuredPlan) -> Figure:
         axes.grid(axis='x', color='0.9', linewidth=0.5)
         axes.set_axisbelow(True)
         axes.margins(x=0.12)
-        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.xaxis.set_major_locator(MaxNLocator(3))
     _label_lines(panels[0], lines)
     write_title(figure, measured)
     _explain(figure, bool(numbers))
