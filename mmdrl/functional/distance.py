@@ -88,6 +88,8 @@ def squared_distances(x: Tensor, y: Tensor, static: bool) -> tuple[Tensor, Pairs
                 close = row, column, difference
             elif x.dtype == torch.float32:  # nearly everything is: one by one would take too much memory
                 return squared_distances(x.double(), y.double(), static)
+            else:  # slower than a product, which keeps eight digits of them or fewer, by processor
+                values = pairwise_distance(y, x, 'euclidean').square()
     return values.clamp_min_(0), Pairs(x_centred, y_centred, close, may_coincide)
 
 

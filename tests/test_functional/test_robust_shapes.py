@@ -15,7 +15,7 @@ from cases import (
     make_batch,
     value_and_gradients,
 )
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
@@ -33,6 +33,8 @@ from mmdrl.functional import dr_loss
     temperature=st.sampled_from([0.1, 1.0, 10.0]),
     margin=st.floats(0.0, 3.0),
 )
+# Directions in one dimension coincide or are opposite: on some processors products of them have 1e-16 in place of 0.
+@example(seed=0, batch=13, num_classes=7, dim=1, scope='class', distance='chord', temperature=0.1, margin=0.0)
 def test_any_shape_has_the_right_gradients(seed, batch, num_classes, dim, scope, distance, temperature, margin):
     tensors = make_batch(np.random.default_rng(seed), batch, num_classes, dim)
     options = dict(scope=scope, distance=distance, temperature=temperature, margin=margin)
