@@ -377,8 +377,9 @@ def test_no_two_of_many_curves_look_alike_without_colours() -> None:
 def test_nothing_but_plans_and_records_is_read() -> None:
     code = (
         f'import sys; sys.path.append({str(ROOT / "benchmarks")!r})\n'
-        'from pathlib import Path; from evidence.report import write_report\n'
-        f'print(write_report(Path({str(ROOT)!r}), check=True))\n'
+        f'from pathlib import Path; root = Path({str(ROOT)!r})\n'
+        'from evidence import report, understanding\n'
+        'print(report.write_report(root, check=True) + understanding.write(root, check=True))\n'
         'print([name for name in ("torch", "mmengine", "matplotlib", "mmpretrain") if name in sys.modules])'
     )
     done = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True, text=True)
