@@ -1,14 +1,13 @@
 """Trained networks that have been looked into: what their records say, with the DR loss and without it."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmdrl.stats.spread import Difference, paired_difference
 
-from .measured import MeasuredPlan, MeasuredRow
+from .measured import MeasuredPlan, MeasuredRow, at, values
 
 SHOWN = 4
 
@@ -84,18 +83,6 @@ def figure_names(measured: MeasuredPlan) -> list[str]:
     return ['gap', 'centroids', 'gradients', *['balls'] * any(map(has_balls, shown_rows(measured)))]
 
 
-def values(row: MeasuredRow, *path: str, factor: float = 1.0) -> dict[int, float]:
-    """A number of the records by seed, without those that have none.
-
-    Args:
-        row: Which one.
-        path: Keys to it, from the record on.
-        factor: By which it is multiplied.
-    """
-    found = {cell['seed']: _at(cell, path) for cell in row.cells}
-    return {seed: factor * float(value) for seed, value in found.items() if value is not None and value == value}
-
-
 def class_means(row: MeasuredRow, *path: str) -> NDArray[np.float64] | None:
     """Mean over seeds of an array over classes, shape ``(K,)``; nan for a class that has no value in any seed.
 
@@ -103,7 +90,7 @@ def class_means(row: MeasuredRow, *path: str) -> NDArray[np.float64] | None:
         row: Which one.
         path: Keys to it, from the record on.
     """
-    arrays = [np.asarray(found, dtype=float) for cell in row.cells if (found := _at(cell, path)) is not None]
+    arrays = [np.asarray(found, dtype=float) for cell in row.cells if (found := at(cell, path)) is not None]
     if not arrays:
         return None
     stack = np.stack(arrays)
@@ -111,11 +98,3 @@ def class_means(row: MeasuredRow, *path: str) -> NDArray[np.float64] | None:
     with np.errstate(invalid='ignore'):
         means: NDArray[np.float64] = np.where(known, stack, 0).sum(axis=0) / known.sum(axis=0)
     return means
-
-
-def _at(content: Any, path: Sequence[str]) -> Any:
-    for key in path:
-        if not isinstance(content, Mapping):
-            return None
-        content = content.get(key)
-    return content

@@ -1,7 +1,7 @@
 """The records of what has been trained, read and checked: besides the plans all that tables and figures are made of."""
 
 import json
-import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,8 +39,7 @@ class MeasuredRow:
 
     def values(self, metric: str) -> dict[int, float]:
         """A metric of the last epoch by seed, in percent, without those that are nan or missing."""
-        found = {cell['seed']: cell['metrics'].get(metric) for cell in self.cells}
-        return {seed: float(value) for seed, value in found.items() if value is not None and not math.isnan(value)}
+        return values(self, 'metrics', metric)
 
     def spread(self, metric: str) -> Spread | None:
         """Of a metric over seeds."""
@@ -83,6 +82,27 @@ class MeasuredPlan:
         return next((row for row in self.rows if row.row.name == name), None)
 
 
+def values(row: MeasuredRow, *path: str, factor: float = 1.0) -> dict[int, float]:
+    """A number of the records by seed, without those that have none.
+
+    Args:
+        row: Which one.
+        path: Keys to it, from the record on.
+        factor: By which it is multiplied.
+    """
+    found = {cell['seed']: at(cell, path) for cell in row.cells}
+    return {seed: factor * float(value) for seed, value in found.items() if value is not None and value == value}
+
+
+def at(content: Any, path: Sequence[str]) -> Any:
+    """What lies at the end of a path of keys; ``None`` where it breaks off."""
+    for key in path:
+        if not isinstance(content, Mapping):
+            return None
+        content = content.get(key)
+    return content
+
+
 def read_all(root: Path) -> list[MeasuredPlan]:
     """Every plan of the repository with its records: whole budgets first, then by name.
 
@@ -108,9 +128,10 @@ def read_measured(plan: Plan, folder: Path) -> MeasuredPlan:
         DataError: If a record is damaged, belongs to no row of the plan or to another kind of run than the plan asks
             for, or if those of one row were trained by different configs.
     """
-    cells = [_read(path) for path in sorted(folder.glob('*.json'))]
-    for path, cell in zip(sorted(folder.glob('*.json')), cells, strict=True):
-        _check(path, cell, plan)
+    cells = []
+    for path in sorted(folder.glob('*.json')):
+        cells.append(_read(path))
+        _check(path, cells[-1], plan)
     rows = []
     for row in plan.rows:
         own = sorted((cell for cell in cells if cell['row'] == row.name), key=lambda cell: cell['seed'])

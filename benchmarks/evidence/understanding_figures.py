@@ -14,8 +14,8 @@ from mmdrl.visualization.representation_figures import Panel, class_size_figure
 from mmdrl.visualization.style import new_figure, run_style
 
 from .figure_title import write_title
-from .looked_into import Pair, class_means, figure_names, has_balls, shown_pairs, shown_rows, values
-from .measured import MeasuredPlan, MeasuredRow
+from .looked_into import Pair, class_means, figure_names, has_balls, shown_pairs, shown_rows
+from .measured import MeasuredPlan, MeasuredRow, values
 
 GROUPS = ('many', 'medium', 'few')
 # Panels against class size, and where their values stand in a record.

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from mmdrl.stats.spread import Difference, Spread, spread
 
-from .looked_into import Pair, values
-from .measured import MeasuredRow
+from .looked_into import Pair
+from .measured import MeasuredRow, values
 from .tables import SPACE
 
 
